@@ -1,0 +1,124 @@
+# Hourglass: one file, not recursive. `make help` lists the targets.
+#
+# build/<mode>/ keeps each mode's objects apart, so sanitizers never mix. Every folder is a
+# static library, and each program lists the libraries it may use: that list *is* the rule that
+# agent, relay and queryd never include each other.
+
+BUILD   ?= build
+MODE    ?= release
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CFLAGS  ?= -O2 -g
+PYTHON  ?= /usr/bin/python3
+V       ?= 0
+
+B       := $(BUILD)/$(MODE)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+
+# msgpack-c's pkg-config name: `msgpack` on Debian 12, `msgpack-c` on Debian 13 and Ubuntu 24.04.
+MSGPACK  := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
+PKGS_PURE   := libxxhash libisal $(MSGPACK)
+PKGS_DAEMON := libuv libmicrohttpd inih libsystemd
+PKGS_STORE  := hiredis
+PKGS        := $(PKGS_PURE) $(PKGS_DAEMON) $(PKGS_STORE)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes \
+        -Wvla -Wformat=2 -fno-common
+ifeq ($(DEV),1)
+WARN += -Werror
+endif
+HARDEN := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+ifeq ($(MODE),asan)
+HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS := -O1 -g
+LDSAN  := -fsanitize=address,undefined
+endif
+ifeq ($(MODE),tsan)
+HARDEN := -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS := -O1 -g
+LDSAN  := -fsanitize=thread
+endif
+# Dependencies' headers are -isystem, so that our warnings speak of our code alone.
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD)/gen $(WARN) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(LDSAN) $(LDFLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
+PKG_LIBS    = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
+
+Q := $(if $(filter 1,$(V)),,@)
+
+# ---- libraries: one a folder ---------------------------------------------------------------
+src = $(filter-out %/main.c,$(wildcard $(1)/*.c))
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+FOLDERS := proto proto/daemon proto/net proto/store agent relay queryd
+lib      = $(B)/lib$(subst /,_,$(1)).a
+
+define LIBRARY
+$(call lib,$(1)): $(call obj,$(call src,$(1)))
+	@mkdir -p $$(@D) && rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+endef
+$(foreach folder,$(FOLDERS),$(eval $(call LIBRARY,$(folder))))
+
+COMMON := $(call lib,proto/store) $(call lib,proto/daemon) $(call lib,proto/net) $(call lib,proto)
+
+# ---- programs -------------------------------------------------------------------------------
+PROGRAMS := $(B)/hourglass-agent $(B)/hourglass-relay $(B)/hourglass-queryd
+
+all: $(PROGRAMS) ## build the three daemons
+
+$(B)/hourglass-%: $(B)/%/main.o $(B)/lib%.a $(COMMON)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/%.o: %.c | $(BUILD)/gen/scripts.inc
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter proto/daemon/conf.c,$<),-DHOURGLASS_VERSION='"$(VERSION)"') -MMD -MP -c -o $@ $<
+
+# Lua scripts become string literals: `{ "name", "line\n" "line\n" },` each.
+SCRIPTS := $(sort $(wildcard proto/store/scripts/*.lua))
+$(BUILD)/gen/scripts.inc: $(SCRIPTS) Makefile
+	@mkdir -p $(@D)
+	$(Q)for f in $(SCRIPTS); do \
+		printf 'SCRIPT(%s,\n' "$$(basename $$f .lua)"; \
+		sed -e 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $$f; \
+		printf ')\n'; \
+	done > $@.new && mv $@.new $@
+
+# ---- tests ------------------------------------------------------------------------------------
+# tests/unit/<folder>/test_<module>.c is one program; it links proto and, for a daemon's module,
+# that daemon's library.
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+TEST_LIB := $(call obj,$(wildcard tests/lib/*.c))
+
+define UNIT_FOLDER
+$(B)/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $$(TEST_LIB) $(if $(filter proto,$(1)),,$(call lib,$(1))) $$(COMMON)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcmocka
+endef
+$(foreach folder,proto agent relay queryd,$(eval $(call UNIT_FOLDER,$(folder))))
+.SECONDARY:
+
+unit-build: $(UNIT)
+
+unit: unit-build ## unit tests: seconds, no network
+	$(Q)$(PYTHON) tests/run.py --build $(B) unit
+
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
+$(B)/bench/%: $(B)/tests/bench/%.o $(COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+bench-build: $(BENCH)
+
+clean: ## remove build output
+	rm -rf $(BUILD)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
+
+.PHONY: all unit unit-build bench-build clean help
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

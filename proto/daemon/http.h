@@ -1,0 +1,74 @@
+/*
+ * http.h - an HTTP/1.1 server on the uv loop, by libmicrohttpd.
+ *
+ * MHD runs without a thread of its own: the loop polls its epoll descriptor and a timer
+ * follows MHD_get_timeout. The path is handed on raw (percent escapes untouched) so that
+ * `%2F` and `%00` can be judged by the handler. A handler may reply at once or later; until
+ * then the connection is suspended. Bounded: connections, header bytes, idle seconds, and
+ * body bytes (http_options). HEAD is answered as GET without the body.
+ */
+#ifndef PROTO_DAEMON_HTTP_H
+#define PROTO_DAEMON_HTTP_H
+
+#include "proto/buf.h"
+#include "proto/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct http_server;
+struct http_request;
+
+/* Called on the loop thread once the whole request is there. Every request must be
+ * replied to exactly once, now or later; it is valid until then, even if the client has gone. */
+typedef void (*http_handler)(void *arg, struct http_request *request);
+
+struct http_options {
+	uint32_t max_connections;  /* 0: 1,000 */
+	uint32_t idle_seconds;     /* 0: 30 */
+	size_t max_body_bytes;     /* 0: no body is accepted: 413 */
+	bool reuse_port;
+};
+
+/* Listens on `host:port` (port 0: any free one) or `[v6]:port`. A socket passed by systemd under the name
+ * `name` is used instead, if there is one. *out is closed by http_close. 0, a negative errno, -EINVAL. */
+int http_listen(uv_loop_t *loop, const char *address, const char *name,
+		const struct http_options *options, http_handler handler, void *arg,
+		struct http_server **out) __attribute__((warn_unused_result));
+
+/* The address really listened on, `127.0.0.1:41234`. Borrowed. */
+const char *http_address(const struct http_server *s);
+
+/* Stops taking connections and frees the server once open requests have been replied to and
+ * handles are closed; done (may be NULL) is called after that. */
+void http_close(struct http_server *s, void (*done)(void *arg), void *arg);
+
+const char *http_method(const struct http_request *r);      /* GET, HEAD, POST... */
+struct slice http_path(const struct http_request *r);       /* raw, without the query */
+struct slice http_query(const struct http_request *r);      /* raw, without the `?` */
+const char *http_header(const struct http_request *r, const char *name); /* or NULL */
+struct slice http_body(const struct http_request *r);       /* borrowed */
+
+struct http_header {
+	const char *name;
+	const char *value;
+};
+
+/* Replies and ends the request. The body leaves *body (buf_take). headers may be NULL.
+ * `Content-Type` is type. */
+void http_reply(struct http_request *r, unsigned status, const char *type, struct buf *body,
+		const struct http_header *headers, size_t header_count);
+
+/* http_reply with a constant text, as text/plain. */
+void http_reply_text(struct http_request *r, unsigned status, const char *text);
+
+/* Decodes %XX (and `+` when plus_is_space) of text into out (size bytes room; text.size is always enough).
+ * 0 with *written; ERR_MALFORMED for a bad escape. */
+int http_unescape(struct slice text, bool plus_is_space, uint8_t *out, size_t *written)
+	__attribute__((warn_unused_result));
+
+/* Finds a raw parameter of a query. False when it is absent; the first of several. */
+bool http_parameter(struct slice query, const char *name, struct slice *value);
+
+#endif
