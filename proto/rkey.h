@@ -23,6 +23,9 @@
 #define RKEY_SIZE       96 /* any key with its terminator */
 #define RKEY_FIELD_SIZE (1 + LIMIT_SERIES_BYTES)
 
+/* The relay that initialises a fleet writes HSETNX hg:{fleet} cfg <decimal of hash_cfg>: the
+ * tags depend on P, so a reader needs one key that does not. */
+#define RKEY_FLEET  "hg:{fleet}"
 #define RKEY_AGENTS "hg:{agents}"
 #define RKEY_RELAYS "hg:{relays}"
 
