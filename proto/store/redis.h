@@ -63,9 +63,11 @@ void redis_format(struct buf *out, size_t argc, const struct slice *argv);
 
 bool redis_is_up(const struct redis *r);            /* connected and checked */
 const char *redis_endpoint(const struct redis *r);  /* without the password, for logs */
-const char *redis_version(const struct redis *r);   /* "7.0.15", "" before `up` */
+const char *redis_version(const struct redis *r);   /* "7.0.15", "" before the first `up` */
+bool redis_is_master(const struct redis *r);        /* up, and INFO called it a master then */
 
-/* Ends it: pending commands are reported with ERR_STORE_DOWN; freed when closed, then done (may be NULL). */
+/* Ends it: pending commands are reported with ERR_STORE_DOWN, later, from the loop; freed when
+ * closed, then done (may be NULL). No `down` follows. May be called from any callback. */
 void redis_close(struct redis *r, void (*done)(void *arg), void *arg);
 
 #endif
