@@ -114,11 +114,51 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(COMMON)
 
 bench-build: $(BENCH)
 
+test: ## everything: set-up, build, unit, golden and system tests (what the README names)
+	$(Q)packaging/deps.sh test
+	$(Q)$(MAKE) --no-print-directory all unit-build bench-build
+	$(Q)$(PYTHON) tests/run.py --build $(B) unit golden system
+
+asan: ## the unit tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory MODE=asan unit
+
+bench: ## figures: the agent, the relay and the way from a line to an answer
+	$(Q)packaging/deps.sh test
+	$(Q)$(MAKE) --no-print-directory all bench-build
+	$(Q)$(PYTHON) tests/bench/run.py --build $(B) $(BENCH_ARGS)
+
+# ---- running and installing --------------------------------------------------------------------
+DEMO   ?= 0
+OFFSET ?= 0
+run: ## a whole pipeline in the foreground; DEMO=1 sends samples, OFFSET=N moves the ports
+	$(Q)packaging/deps.sh run
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)$(PYTHON) packaging/demo/run.py --build $(B) --data $(BUILD)/run --offset $(OFFSET) \
+		$(if $(filter 1,$(DEMO)),--demo)
+
+deps: ## install what building and testing need (says what)
+	$(Q)packaging/deps.sh test
+
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR    ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
+install: all ## install programs, units, examples and manuals below DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/hourglass \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	for unit in packaging/systemd/*; do \
+		sed -e 's|@BINDIR@|$(PREFIX)/bin|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' $$unit \
+			> $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
+	install -m 644 packaging/sysusers/hourglass.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	install -m 644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	for conf in packaging/examples/*.conf; do \
+		to=$(DESTDIR)$(SYSCONFDIR)/hourglass/$${conf##*/}; \
+		test -e $$to || install -m 644 $$conf $$to || exit 1; done
+
 clean: ## remove build output
 	rm -rf $(BUILD)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
-.PHONY: all unit unit-build bench-build clean help
+.PHONY: all unit unit-build bench-build test asan bench run deps install clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

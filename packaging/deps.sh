@@ -1,0 +1,53 @@
+#!/bin/sh
+# Installs what a target needs and says so first. Silent when nothing is missing.
+#
+#   packaging/deps.sh build|run|test
+#
+# Debian 12, 13 and Ubuntu 24.04. As root, or as a user with sudo.
+set -eu
+
+codename=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}") || codename=
+case "$codename" in
+bookworm) msgpack=libmsgpack-dev ;;
+*) msgpack=libmsgpack-c-dev ;;
+esac
+
+build="gcc make pkg-config libc6-dev libuv1-dev libhiredis-dev $msgpack libmicrohttpd-dev
+	libxxhash-dev libisal-dev libinih-dev libsystemd-dev"
+run="redis-server python3 netcat-openbsd curl"
+test="libcmocka-dev python3-pytest python3-redis python3-msgpack"
+
+case "${1:-build}" in
+build) wanted="$build" ;;
+run) wanted="$build $run" ;;
+test) wanted="$build $run $test" ;;
+*) echo "usage: packaging/deps.sh build|run|test" >&2; exit 2 ;;
+esac
+
+missing=
+for package in $wanted; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+		missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "These packages (or your distribution's names for them) are needed:$missing" >&2
+	exit 1
+fi
+sudo=
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "Not root and no sudo here; please install:$missing" >&2
+		exit 1
+	}
+	sudo=sudo
+fi
+echo "Installing from your distribution:$missing"
+case "$missing" in *redis-server*)
+	echo "(Debian's redis-server package also starts a Redis of its own; Hourglass does not use it.)" ;;
+esac
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 # a list of words is what is meant
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	$missing >/dev/null
