@@ -14,7 +14,7 @@
 #define ERR_LIST(X)                                                                            \
 	/* lines (LINE.md) */                                                                  \
 	X(-1001, BAD_NAME, "the name is missing or has bytes that no name may have")           \
-	X(-1002, NAME_TOO_LONG, "the name is longer than 255 bytes")                           \
+	X(-1002, NAME_TOO_LONG, "the name is longer than 8,192 bytes")                         \
 	X(-1003, BAD_VALUE, "the value is not a finite decimal number")                        \
 	X(-1004, EMPTY_VALUE, "the value is empty")                                            \
 	X(-1005, NO_VALUE, "the line has no value")                                            \
@@ -27,8 +27,8 @@
 	X(-1012, BAD_BYTES, "the line holds control bytes or is not UTF-8")                    \
 	X(-1013, NEGATIVE_TIME, "a ms value is negative (h and d may be)")                     \
 	X(-1014, TOO_MANY_TAGS, "the line has more than 64 tags")                              \
-	X(-1015, SERIES_TOO_LONG, "the name with its tags is longer than 1,024 bytes")         \
-	X(-1016, MEMBER_TOO_LONG, "the set member is longer than 1,024 bytes")                 \
+	X(-1015, SERIES_TOO_LONG, "the name with its tags is longer than 8,192 bytes")         \
+	X(-1016, MEMBER_TOO_LONG, "the set member is longer than 8,192 bytes")                 \
 	X(-1017, EVENT, "DogStatsD events are not supported")                                  \
 	X(-1018, SERVICE_CHECK, "DogStatsD service checks are not supported")                  \
 	X(-1019, TOO_OLD, "the timestamp lies before the oldest hour that can be written")     \
