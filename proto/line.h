@@ -62,7 +62,8 @@ struct line_parser {
 	/* private */
 	struct series_tag tags[LIMIT_TAGS];
 	uint8_t series[LIMIT_SERIES_BYTES];
-	uint8_t name[LIMIT_NAME_BYTES + 1];
+	uint8_t name[LIMIT_NAME_BYTES];
+	bool plain[256]; /* whether a byte of a name needs no thought */
 };
 
 /* Readies a parser. options may be NULL for the defaults. */

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/json.h"
+
+#include "proto/utf8.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define JSON_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+/* 15 digits always survive decimal -> double -> decimal, 17 always double -> decimal ->
+ * double (IEEE 754, 5.12.2). */
+#define JSON_SURE_DIGITS 15
+#define JSON_MOST_DIGITS 17
+
+/* Below 10^16 an integer's shortest digits are all its digits. Above, they may not be, and a
+ * reader that has large integers would believe the zeros after them: so an exponent, as also
+ * for what is as small as JavaScript shows with one. */
+#define JSON_LARGEST_PLAIN  16
+#define JSON_SMALLEST_PLAIN (-6)
+
+struct json json_begin(struct buf *out)
+{
+	return (struct json){ .out = out };
+}
+
+/* Each element asks for its comma first; what opens something takes the comma back. */
+static void json_element(struct json *j)
+{
+	if (j->comma)
+		buf_put_u8(j->out, ',');
+	j->comma = true;
+}
+
+static void json_open(struct json *j, uint8_t bracket)
+{
+	json_element(j);
+	buf_put_u8(j->out, bracket);
+	j->comma = false;
+}
+
+static void json_close(struct json *j, uint8_t bracket)
+{
+	buf_put_u8(j->out, bracket);
+	j->comma = true;
+}
+
+void json_object_open(struct json *j)
+{
+	json_open(j, '{');
+}
+
+void json_object_close(struct json *j)
+{
+	json_close(j, '}');
+}
+
+void json_array_open(struct json *j)
+{
+	json_open(j, '[');
+}
+
+void json_array_close(struct json *j)
+{
+	json_close(j, ']');
+}
+
+/* The letter of a short escape, or 0. */
+static char json_short_escape(uint8_t byte)
+{
+	switch (byte) {
+	case '"':
+	case '\\':
+		return (char)byte;
+	case '\n':
+		return 'n';
+	case '\r':
+		return 'r';
+	case '\t':
+		return 't';
+	default:
+		return 0;
+	}
+}
+
+/* Whether a byte may not stand for itself. `<`, `>` and `&` may, by JSON, but not in a page. */
+static bool json_special(uint8_t byte)
+{
+	return byte < 0x20 || byte == '"' || byte == '\\' || byte == '<' || byte == '>' ||
+	       byte == '&' || byte == 0x7f;
+}
+
+static void json_put_special(struct buf *out, uint8_t byte)
+{
+	char letter = json_short_escape(byte);
+
+	if (letter != 0)
+		buf_printf(out, "\\%c", letter);
+	else
+		buf_printf(out, "\\u%04x", byte);
+}
+
+/* Writes a string, in runs of what needs no change. */
+static void json_put_text(struct buf *out, struct slice text)
+{
+	size_t kept = 0; /* written so far */
+	size_t at = 0;
+
+	buf_put_u8(out, '"');
+	while (at < text.size) {
+		bool valid;
+		size_t size = utf8_sequence(slice_of(text.ptr + at, text.size - at), &valid);
+
+		if (!valid || json_special(text.ptr[at])) {
+			buf_put(out, text.ptr + kept, at - kept);
+			if (valid)
+				json_put_special(out, text.ptr[at]);
+			else
+				buf_put_text(out, JSON_REPLACEMENT);
+			kept = at + size;
+		}
+		at += size;
+	}
+	if (kept < at)
+		buf_put(out, text.ptr + kept, at - kept);
+	buf_put_u8(out, '"');
+}
+
+void json_key_slice(struct json *j, struct slice key)
+{
+	json_element(j);
+	json_put_text(j->out, key);
+	buf_put_u8(j->out, ':');
+	j->comma = false;
+}
+
+void json_key(struct json *j, const char *key)
+{
+	json_key_slice(j, slice_text(key));
+}
+
+void json_text_slice(struct json *j, struct slice text)
+{
+	json_element(j);
+	json_put_text(j->out, text);
+}
+
+void json_text(struct json *j, const char *text)
+{
+	json_text_slice(j, slice_text(text));
+}
+
+void json_u64(struct json *j, uint64_t value)
+{
+	json_element(j);
+	buf_printf(j->out, "%" PRIu64, value);
+}
+
+void json_i64(struct json *j, int64_t value)
+{
+	json_element(j);
+	buf_printf(j->out, "%" PRId64, value);
+}
+
+void json_bool(struct json *j, bool value)
+{
+	json_element(j);
+	buf_put_text(j->out, value ? "true" : "false");
+}
+
+void json_null(struct json *j)
+{
+	json_element(j);
+	buf_put_text(j->out, "null");
+}
+
+void json_number(struct json *j, double value)
+{
+	char text[JSON_NUMBER_SIZE];
+
+	json_element(j);
+	buf_put_text(j->out, json_format_number(value, text));
+}
+
+/* A decimal: 0.digits * 10^point. */
+struct json_decimal {
+	char digits[JSON_MOST_DIGITS + 1];
+	int count;
+	int point;
+};
+
+/* Rounds a positive value to `precision` digits and drops zeros at the end. printf's decimal
+ * point is the locale's, so only its digits and its exponent are read. */
+static void json_decimal_round(double value, int precision, struct json_decimal *d)
+{
+	char text[48];
+	char *at;
+
+	snprintf(text, sizeof(text), "%.*e", precision - 1, value);
+	d->count = 0;
+	for (at = text; *at != 'e'; at++)
+		if (*at >= '0' && *at <= '9')
+			d->digits[d->count++] = *at;
+	d->point = atoi(at + 1) + 1;
+	while (d->count > 1 && d->digits[d->count - 1] == '0')
+		d->count--;
+	d->digits[d->count] = '\0';
+}
+
+static bool json_decimal_reads_back(const struct json_decimal *d, double value)
+{
+	char text[48];
+	locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+
+	assert(c != (locale_t)0);
+	snprintf(text, sizeof(text), "%se%d", d->digits, d->point - d->count);
+	return strtod_l(text, NULL, c) == value;
+}
+
+/* The fewest digits that read back. What has 15 or fewer shows them all at 15, with zeros
+ * after; only subnormals, which have less than 15 sure ones, must try from 1. */
+static void json_decimal_shortest(double value, struct json_decimal *d)
+{
+	int precision = fpclassify(value) == FP_SUBNORMAL ? 1 : JSON_SURE_DIGITS;
+
+	for (;; precision++) {
+		json_decimal_round(value, precision, d);
+		if (precision == JSON_MOST_DIGITS || json_decimal_reads_back(d, value))
+			return;
+	}
+}
+
+static void json_decimal_print(const struct json_decimal *d, char *out, size_t size)
+{
+	int zeros;
+
+	if (d->point > JSON_LARGEST_PLAIN || d->point <= JSON_SMALLEST_PLAIN) {
+		snprintf(out, size, "%c%s%se%+d", d->digits[0], d->count > 1 ? "." : "",
+			 d->digits + 1, d->point - 1);
+	} else if (d->point <= 0) {
+		snprintf(out, size, "0.%.*s%s", -d->point, "000000", d->digits);
+	} else if (d->count <= d->point) {
+		zeros = d->point - d->count;
+		snprintf(out, size, "%s%.*s", d->digits, zeros, "0000000000000000");
+	} else {
+		snprintf(out, size, "%.*s.%s", d->point, d->digits, d->digits + d->point);
+	}
+}
+
+const char *json_format_number(double value, char out[JSON_NUMBER_SIZE])
+{
+	struct json_decimal d;
+	char *at = out;
+
+	assert(isfinite(value));
+	if (fabs(value) < 1e15 && value == (double)(int64_t)value) {
+		snprintf(out, JSON_NUMBER_SIZE, "%" PRId64, (int64_t)value);
+		return out;
+	}
+	if (value < 0)
+		*at++ = '-';
+	json_decimal_shortest(fabs(value), &d);
+	json_decimal_print(&d, at, (size_t)(out + JSON_NUMBER_SIZE - at));
+	return out;
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/line.h"
+
+#include "proto/err.h"
+#include "proto/line_body.h"
+#include "proto/line_name.h"
+#include "proto/line_number.h"
+#include "proto/utf8.h"
+
+#include <assert.h>
+
+/* Digits that a double holds whole, whatever they are: 10^15 < 2^53. */
+#define LINE_SHORT_DIGITS 15
+
+/* Whether a byte of a name needs no thought: it begins no tags, ends no name, needs no
+ * escape in a series, and is ASCII. */
+static bool line_byte_plain(uint8_t byte)
+{
+	return byte >= ' ' && byte < 0x7f && memchr(":|[],#;\\", byte, 8) == NULL;
+}
+
+void line_parser_init(struct line_parser *p, const struct line_options *options)
+{
+	static const struct line_options defaults;
+	const struct line_options *o = options ? options : &defaults;
+
+	assert(o->add_tag_count <= LIMIT_TAGS);
+	p->options = *o;
+	/* With tags to add no name is plain, and the short way is never taken. */
+	for (unsigned byte = 0; byte < sizeof(p->plain); byte++)
+		p->plain[byte] = o->add_tag_count == 0 && line_byte_plain((uint8_t)byte) &&
+				 (!o->sanitize_statsd || line_name_kept((uint8_t)byte));
+}
+
+static enum kind line_kind(enum line_type type)
+{
+	switch (type) {
+	case LINE_COUNTER:
+	case LINE_METER:
+		return KIND_COUNTER;
+	case LINE_GAUGE:
+		return KIND_GAUGE;
+	case LINE_SET:
+		return KIND_SET;
+	default:
+		return KIND_DISTRIBUTION;
+	}
+}
+
+/* Reads `123` or `1.5` (at most 15 digits, no sign, no exponent) up to a `|`. Returns where
+ * that stands, or NULL for anything else, which is not an error but work for others. */
+static const uint8_t *line_short_number(const uint8_t *at, const uint8_t *end, double *value)
+{
+	const uint8_t *start = at;
+	const uint8_t *point = NULL;
+	uint64_t digits = 0;
+
+	for (; at < end && *at != '|'; at++) {
+		unsigned digit = (unsigned)*at - '0';
+
+		if (digit <= 9)
+			digits = digits * 10 + digit;
+		else if (*at == '.' && point == NULL)
+			point = at;
+		else
+			return NULL;
+		if (at - start > LINE_SHORT_DIGITS - 1)
+			return NULL;
+	}
+	if (at == end || at - start == (point != NULL))
+		return NULL;
+	*value = (double)digits;
+	if (point != NULL)
+		*value /= line_number_power((unsigned)(at - point - 1));
+	return at;
+}
+
+/* The type that ends a usual line; sets and the rare are left to others. */
+static bool line_short_type(const uint8_t *at, const uint8_t *end, enum line_type *type)
+{
+	if (end - at == 2 && at[0] == 'm' && at[1] == 's')
+		*type = LINE_TIMER;
+	else if (end - at == 1 && *at != 's')
+		return line_body_type(slice_of(at, 1), type);
+	else
+		return false;
+	return true;
+}
+
+/* The short way: `name:123|ms`, a plain name and nothing more. Returns 1 when the line was
+ * that and has been reported, else 0. */
+static int line_parse_short(const struct line_parser *p, struct slice line, line_sample_fn report,
+			    void *arg)
+{
+	const uint8_t *at = line.ptr;
+	const uint8_t *end = at + line.size;
+	struct line_sample sample = { .rate = 1, .timestamp = LINE_NO_TIMESTAMP };
+
+	while (at < end && p->plain[*at])
+		at++;
+	sample.series = slice_of(line.ptr, (size_t)(at - line.ptr));
+	/* A leading `_` may begin an event. */
+	if (at == end || *at != ':' || at == line.ptr || *line.ptr == '_' ||
+	    sample.series.size > LIMIT_NAME_BYTES)
+		return 0;
+	at = line_short_number(at + 1, end, &sample.value);
+	if (at == NULL || !line_short_type(at + 1, end, &sample.type))
+		return 0;
+	sample.kind = line_kind(sample.type);
+	report(arg, &sample);
+	return 1;
+}
+
+/* One number of a line, its type known. */
+static int line_value(const struct line_parser *p, struct slice text, struct line_sample *sample)
+{
+	bool is_signed = text.ptr[0] == '+' || text.ptr[0] == '-';
+	int r = line_number_parse(text, &sample->value);
+
+	if (r < 0)
+		return r;
+	if (sample->type == LINE_TIMER && sample->value < 0)
+		return ERR_NEGATIVE_TIME;
+	sample->gauge_delta = sample->type == LINE_GAUGE && is_signed &&
+			      !p->options.gauge_signed_sets;
+	return 0;
+}
+
+static int line_member(struct slice text, struct line_sample *sample)
+{
+	if (text.size == 0)
+		return ERR_EMPTY_VALUE;
+	if (text.size > LIMIT_MEMBER_BYTES)
+		return ERR_MEMBER_TOO_LONG;
+	sample->value = 0;
+	sample->gauge_delta = false;
+	sample->member = text;
+	return 0;
+}
+
+/* Judges the values of a group, or reports them when report is given (they have been judged
+ * then). base holds what the line's samples have in common. Returns how many. */
+static int line_group(const struct line_parser *p, const struct line_group *group,
+		      const struct line_sample *base, line_sample_fn report, void *arg)
+{
+	struct line_sample sample = *base;
+	struct slice values = group->values;
+	int count = 0;
+
+	sample.type = group->type;
+	sample.kind = line_kind(group->type);
+	sample.rate = group->rate;
+	while (values.size > 0) {
+		struct slice text = values;
+		int r;
+
+		/* A member may hold colons; numbers are packed between them. */
+		if (group->type == LINE_SET)
+			values.size = 0;
+		else
+			line_cut(&values, ':', &text);
+		if (text.size == 0)
+			continue;
+		r = group->type == LINE_SET ? line_member(text, &sample)
+					    : line_value(p, text, &sample);
+		if (r < 0)
+			return r;
+		if (report != NULL)
+			report(arg, &sample);
+		count++;
+	}
+	return count > 0 ? count : ERR_EMPTY_VALUE;
+}
+
+/* Judges all groups of a line. Returns the number of samples. */
+static int line_judge(const struct line_parser *p, struct slice body, struct line_fields *fields)
+{
+	struct line_body walk = line_body_of(body);
+	struct line_sample base = { .rate = 1 };
+	struct line_group group;
+	int count = 0;
+	int r;
+
+	while ((r = line_body_next(&walk, &group, fields)) > 0) {
+		r = line_group(p, &group, &base, NULL, NULL);
+		if (r < 0)
+			return r;
+		count += r;
+	}
+	return r < 0 ? r : count;
+}
+
+/* Reports all samples of a line that has been judged. */
+static void line_report(const struct line_parser *p, struct slice body,
+			const struct line_sample *base, line_sample_fn report, void *arg)
+{
+	struct line_body walk = line_body_of(body);
+	struct line_group group;
+	int r;
+
+	while ((r = line_body_next(&walk, &group, NULL)) > 0) {
+		r = line_group(p, &group, base, report, arg);
+		assert(r > 0);
+	}
+	assert(r == 0);
+}
+
+/* Adds the operator's tags, where the line has not the same key. */
+static int line_add_tags(const struct line_options *o, struct line_tags *tags)
+{
+	size_t own = tags->count;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->add_tag_count; i++) {
+		bool there = false;
+
+		for (size_t j = 0; j < own; j++)
+			there = there || slice_equal(tags->tags[j].key, o->add_tags[i].key);
+		if (!there)
+			r = line_tags_add(tags, o->add_tags[i].key, o->add_tags[i].value);
+	}
+	return r;
+}
+
+/* The series of a name and tags: the name itself where that is canonical already. */
+static int line_series(struct line_parser *p, struct slice name, const struct line_tags *tags,
+		       struct slice *series)
+{
+	size_t size;
+	int r;
+
+	*series = name;
+	if (tags->count == 0 && memchr(name.ptr, ';', name.size) == NULL &&
+	    memchr(name.ptr, '\\', name.size) == NULL)
+		return 0;
+	r = series_build(name, tags->tags, tags->count, p->series, &size);
+	*series = slice_of(p->series, size);
+	return r;
+}
+
+/* Takes the text before the colon apart: name as it will be kept, and tags. */
+static int line_name(struct line_parser *p, struct slice text, struct slice *name,
+		     struct line_tags *tags)
+{
+	int r = line_name_split(text, p->name, name, tags);
+
+	if (r == 0 && p->options.sanitize_statsd)
+		r = line_name_sanitize(p->name, name);
+	return r;
+}
+
+/* Whether a plain message is `(name,value)`: then the brackets come off. False when only
+ * one of them is there, which is a message cut short. */
+static bool line_plain_brackets(struct slice *line, bool *bracketed)
+{
+	bool opened = line->ptr[0] == '(';
+	bool closed = line->size > 1 && line->ptr[line->size - 1] == ')';
+
+	*bracketed = opened && closed;
+	if (*bracketed)
+		*line = slice_of(line->ptr + 1, line->size - 2);
+	return opened == closed;
+}
+
+/* `name value`, `name,value`, `(name,value)`: one separator, and a number after it. */
+static int line_parse_plain(struct line_parser *p, struct slice line, line_sample_fn report,
+			    void *arg)
+{
+	struct line_tags tags = { .tags = p->tags };
+	struct line_sample sample = { .rate = 1, .timestamp = LINE_NO_TIMESTAMP };
+	struct slice text, name, value = line;
+	bool bracketed;
+	int r;
+
+	if (!line_plain_brackets(&value, &bracketed))
+		return ERR_NO_VALUE;
+	line = value;
+	if (!line_cut(&value, ',', &text)) {
+		value = line;
+		if (bracketed || !line_cut(&value, ' ', &text))
+			return ERR_NO_VALUE;
+	}
+	if (memchr(value.ptr, ',', value.size) || memchr(value.ptr, ' ', value.size) ||
+	    (text.size > 0 && memchr(text.ptr, ' ', text.size)))
+		return ERR_NO_VALUE;
+	if (text.size == 0)
+		return ERR_BAD_NAME;
+	r = line_number_parse(value, &sample.value);
+	if (r == 0)
+		r = line_name(p, text, &name, &tags);
+	if (r == 0)
+		r = line_add_tags(&p->options, &tags);
+	if (r == 0)
+		r = line_series(p, name, &tags, &sample.series);
+	if (r < 0)
+		return r;
+	sample.type = LINE_PLAIN;
+	sample.kind = KIND_DISTRIBUTION;
+	report(arg, &sample);
+	return 1;
+}
+
+/* `name:...`: judges all of it, then reports. */
+static int line_parse_typed(struct line_parser *p, struct slice name, struct slice body,
+			    line_sample_fn report, void *arg)
+{
+	struct line_fields fields = { .tags = { .tags = p->tags },
+				      .timestamp = LINE_NO_TIMESTAMP };
+	struct line_sample base = { 0 };
+	size_t name_tags;
+	int count;
+	int r;
+
+	if (name.size == 0)
+		return ERR_BAD_NAME;
+	r = line_name(p, name, &name, &fields.tags);
+	if (r < 0)
+		return r;
+	name_tags = fields.tags.count;
+	count = line_judge(p, body, &fields);
+	if (count < 0)
+		return count;
+	if (name_tags > 0 && fields.tags.count > name_tags)
+		return ERR_BAD_TAG;
+	r = line_add_tags(&p->options, &fields.tags);
+	if (r == 0)
+		r = line_series(p, name, &fields.tags, &base.series);
+	if (r < 0)
+		return r;
+	base.timestamp = fields.timestamp;
+	line_report(p, body, &base, report, arg);
+	return count;
+}
+
+static bool line_begins(struct slice line, const char *prefix)
+{
+	size_t size = strlen(prefix);
+
+	return line.size >= size && memcmp(line.ptr, prefix, size) == 0;
+}
+
+static bool line_blank(struct slice line)
+{
+	for (size_t i = 0; i < line.size; i++)
+		if (line.ptr[i] != ' ' && line.ptr[i] != '\t')
+			return false;
+	return true;
+}
+
+int line_parse(struct line_parser *p, struct slice line, line_sample_fn report, void *arg)
+{
+	struct slice name, body;
+
+	if (line.size > 0 && line.ptr[line.size - 1] == '\r')
+		line.size--;
+	if (line.size == 0)
+		return 0;
+	if (line_parse_short(p, line, report, arg) > 0)
+		return 1;
+	if (line_blank(line))
+		return 0;
+	if (line_begins(line, "_e{"))
+		return ERR_EVENT;
+	if (line_begins(line, "_sc|"))
+		return ERR_SERVICE_CHECK;
+	if (!utf8_is_text(line))
+		return ERR_BAD_BYTES;
+	body = line;
+	if (line_cut(&body, ':', &name))
+		return memchr(name.ptr, '|', name.size)
+			       ? ERR_NO_VALUE
+			       : line_parse_typed(p, name, body, report, arg);
+	if (memchr(line.ptr, '|', line.size) != NULL)
+		return ERR_NO_VALUE;
+	return line_parse_plain(p, line, report, arg);
+}
+
+bool line_split(struct slice *datagram, struct slice *line)
+{
+	if (datagram->size == 0)
+		return false;
+	line_cut(datagram, '\n', line);
+	return true;
+}
+
+const char *line_type_text(enum line_type type)
+{
+	static const char *const texts[] = {
+		[LINE_COUNTER] = "c",      [LINE_GAUGE] = "g", [LINE_TIMER] = "ms",
+		[LINE_HISTOGRAM] = "h",    [LINE_SET] = "s",   [LINE_METER] = "m",
+		[LINE_DISTRIBUTION] = "d", [LINE_PLAIN] = "plain",
+	};
+
+	assert((size_t)type < sizeof(texts) / sizeof(texts[0]));
+	return texts[type];
+}
