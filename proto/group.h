@@ -12,7 +12,8 @@
  *     codec 3  a gauge's second: last set value, deltas after it, min max sum count
  *     codec 4  set members as sorted 64-bit hashes
  *
- * Pure; encoders write into a buf, the reader allocates nothing.
+ * Pure; encoders write into a buf, the reader allocates nothing (group_check does for
+ * codec 2, to look into the sketch). What the encoders write, group_check accepts.
  */
 #ifndef PROTO_GROUP_H
 #define PROTO_GROUP_H
@@ -32,6 +33,13 @@ enum group_codec {
 	GROUP_GAUGE = 3,
 	GROUP_SET = 4,
 };
+
+/* The largest weight a group may declare: a rate of 2e-10. Larger ones are written as this,
+ * because a batch that every relay refuses would stop its stream for good. */
+#define GROUP_WEIGHT_MAX ((uint64_t)1 << 32)
+
+/* The most samples one group may declare, so that sums of them never wrap. */
+#define GROUP_SAMPLES_MAX ((uint64_t)1 << 53)
 
 /* How values were sampled. rate 1 means not sampled. For a distribution every value of
  * the group stands for `weight` samples: the whole part of 1/rate that the agent's carry
@@ -54,12 +62,14 @@ struct group_gauge {
 	uint64_t samples; /* sets and deltas */
 };
 
-/* Appends the values of a distribution or counter; sorts them in place; picks the shorter
- * of codecs 0 and 1. count > 0, all finite. Errors by buf_status(out). */
+/* Appends the values of a distribution or counter; sorts them in place (-0 becomes +0);
+ * picks the shorter of codecs 0 and 1. Equal multisets give equal bytes. count > 0, all
+ * finite. 5-8 ns a value for whole numbers. Errors by buf_status(out). */
 void group_put_values(struct buf *out, struct group_sampling sampling, double *values,
 		      size_t count);
 
-/* Appends one gauge second. */
+/* Appends one gauge second. Sums that have left the range of a double are written as its
+ * end, because a reader takes finite numbers only. */
 void group_put_gauge(struct buf *out, const struct group_gauge *gauge);
 
 /* Appends set members' hashes (hash64 of the member); sorts and de-duplicates in place.
@@ -75,6 +85,7 @@ struct group_reader {
 	struct reader in;
 	double scale;
 	int64_t mantissa;
+	uint64_t runs; /* of codec 1: still to come */
 	bool first;
 };
 
@@ -95,6 +106,11 @@ int group_read_gauge(struct group_reader *r, struct group_gauge *out)
 /* A codec 4 group: the hashes as little-endian bytes (8 each, strictly ascending), borrowed,
  * and the samples behind them. 0, ERR_... */
 int group_read_members(struct group_reader *r, struct slice *hashes, uint64_t *samples)
+	__attribute__((warn_unused_result));
+
+/* A codec 2 group: the sketch's encoding (SKETCH.md), borrowed and not yet checked, and the
+ * samples behind it. 0, ERR_... */
+int group_read_sketch(struct group_reader *r, struct slice *sketch, uint64_t *samples)
 	__attribute__((warn_unused_result));
 
 /* Walks a whole group without keeping anything: what a relay does before it merges.
