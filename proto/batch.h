@@ -61,14 +61,15 @@ void batch_writer_reset(struct batch_writer *w, int64_t base_second);
  * and LIMIT_BATCH_GROUPS. (Distinct series are the caller's to count.) */
 bool batch_writer_fits(const struct batch_writer *w, struct slice series, size_t bytes);
 
-/* Adds a group. second >= base_second. samples: received samples in it. Errors by
+/* Adds a group. 0 <= base_second <= second; samples > 0: received samples in it. The caller
+ * asked batch_writer_fits, and splits a group that would fit no batch. Errors by
  * batch_finish. */
 void batch_writer_add(struct batch_writer *w, const struct batch_group *group, uint64_t samples);
 
 uint32_t batch_writer_groups(const struct batch_writer *w); /* groups added so far */
 
-/* Appends the sealed batch to out. header's base_second and samples are taken from the
- * writer. 0, -ENOMEM, -ENOBUFS. */
+/* Appends the sealed batch (at least one group) to out. header's base_second and samples
+ * are taken from the writer. 0; -ENOMEM, -ENOBUFS (over a limit, or out's ceiling). */
 int batch_finish(const struct batch_writer *w, const struct batch_header *header, struct buf *out)
 	__attribute__((warn_unused_result));
 
@@ -80,14 +81,19 @@ struct batch {
 };
 
 /* Reads and checks a whole batch: bounds first, then the schema, then every group, that
- * each series is canonical, belongs to the partition (of `partitions`), and that the sum of samples is
- * the header's. *out is the caller's and borrows from bytes. 0; ERR_TRUNCATED,
- * ERR_TRAILING, ERR_MALFORMED, ERR_TOO_LARGE, ERR_TOO_DEEP, ERR_VERSION,
- * ERR_FOREIGN_CONFIG, -ENOMEM. */
+ * each series is canonical and belongs to the partition (of `partitions`), and that the sum
+ * of samples is the header's. A (kind, series, second) may come twice: a sampled series has a
+ * group a rate, a large group may be split. Distinct series are not counted again: that
+ * limit is the sender's, and LIMIT_BATCH_GROUPS bounds the work here. Costs up to 168 bytes a
+ * group while it reads and 48 after. *out is the caller's and borrows from bytes. 0;
+ * ERR_TRUNCATED, ERR_TRAILING, ERR_MALFORMED, ERR_TOO_LARGE, ERR_TOO_DEEP,
+ * ERR_OUT_OF_RANGE, ERR_VERSION, ERR_FOREIGN_CONFIG (cfg, partition), ERR_UNKNOWN_TYPE
+ * (kind, codec), what series_parse, group_check and sketch_decode say, -ENOMEM. */
 int batch_decode(struct slice bytes, uint32_t partitions, struct batch *out)
 	__attribute__((warn_unused_result));
 
-/* Reads only the header, cheaply, with the same bounds. 0, ERR_... */
+/* Reads only the header, with the same bounds, but looks into no group; does not know P
+ * either, so cfg and partition are the caller's to compare. 0, ERR_..., -ENOMEM. */
 int batch_peek(struct slice bytes, struct batch_header *out) __attribute__((warn_unused_result));
 
 /* Frees the groups. */

@@ -188,7 +188,10 @@ int frame_decode(const struct frame_header *header, struct slice payload, struct
 void frame_release(struct frame *f);
 
 /* Appends a whole frame. Only members that its type uses are read; lists longer than
- * LIMIT_FRAME_STREAMS or LIMIT_FRAME_RELAYS are the caller's bug. Errors by buf_status(out). */
+ * LIMIT_FRAME_STREAMS or LIMIT_FRAME_RELAYS are the caller's bug, texts longer than
+ * FRAME_TEXT_BYTES are cut. Times are 0 or later and before the year 10000: a reader takes
+ * no others. Errors by buf_status(out), -ENOBUFS also for a payload over LIMIT_FRAME_BYTES;
+ * out then ends where it ended before. */
 void frame_encode(struct buf *out, const struct frame *f);
 
 /* `HELLO`... for logs; "?" for an unknown one. */
