@@ -10,8 +10,12 @@
  * Merging is commutative and associative in what it promises: count, min, max, counters
  * of whole numbers and exact multisets exactly; sums within 1e-12 relative.
  *
- * Encoding (KEYS.md): version, kind, flags, body, CRC32C. Memory: a counter 64 bytes, a
- * gauge about 120 and 12 a second that has deltas, a set 8 a member and then 12 KiB, a
+ * What a hostile sender can drive to the end of its range stays there instead of failing
+ * half way: sums at +-DBL_MAX, samples at 2^64 - 1, a distribution's weight, as groups are
+ * added, below 2^53.
+ *
+ * Encoding (CELL.md): version, kind, flags, body, CRC32C. Memory: a counter 40 bytes, a
+ * gauge 112 and 24 a second that has deltas, a set 8 a member and then 12 KiB, a
  * distribution as sketch.h says. One thread at a time.
  */
 #ifndef PROTO_CELL_H
@@ -40,7 +44,8 @@ bool cell_sampled(const struct cell *c);   /* whether any sample came with a rat
 uint64_t cell_samples(const struct cell *c); /* samples received, not weighted */
 
 /* Adds a group (group.h) of the cell's kind that group_check() has passed.
- * second_in_hour is 0..3599. 0; -ENOMEM or ERR_...: the cell must then be thrown away. */
+ * second_in_hour is 0..3599. 0; -ENOMEM, or ERR_... for what group_check() would have
+ * refused: the cell must then be thrown away. */
 int cell_add_group(struct cell *c, uint32_t second_in_hour, struct slice group)
 	__attribute__((warn_unused_result));
 

@@ -43,14 +43,20 @@ uint16_t rkey_slot(struct slice key);
 void rkey_tags_init(struct rkey_tags *tags, uint32_t partitions);
 
 /* Each writes a key into out and returns it. hour and day as in hour.h; pid is printed as
- * 16 hex digits. */
-const char *rkey_meta(const char *tag, char out[RKEY_SIZE]);
-const char *rkey_streams(const char *tag, char out[RKEY_SIZE]);
+ * 16 hex digits. What lies there is in KEYS.md. */
+const char *rkey_meta(const char *tag, char out[RKEY_SIZE]);        /* cfg, floor, epoch */
+const char *rkey_streams(const char *tag, char out[RKEY_SIZE]);     /* stream -> state */
+const char *rkey_names_first(const char *tag, char out[RKEY_SIZE]); /* names, first seen */
+const char *rkey_names_last(const char *tag, char out[RKEY_SIZE]);  /* names, last hour */
+
+/* An hour's partials: pid -> version. */
 const char *rkey_manifest(const char *tag, int64_t hour, char out[RKEY_SIZE]);
+
+/* The cells of one partial. */
 const char *rkey_cells(const char *tag, int64_t hour, uint64_t pid, char out[RKEY_SIZE]);
+
+/* A day's rolled-up partials. */
 const char *rkey_day_manifest(const char *tag, int64_t day, char out[RKEY_SIZE]);
-const char *rkey_names_first(const char *tag, char out[RKEY_SIZE]);
-const char *rkey_names_last(const char *tag, char out[RKEY_SIZE]);
 
 /* The field of a cell: kind byte + series, into out; returns a view of it. */
 struct slice rkey_field(enum kind kind, struct slice series, uint8_t out[RKEY_FIELD_SIZE]);
