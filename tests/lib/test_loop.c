@@ -2,6 +2,7 @@
 #include "tests/lib/test_loop.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@ static void test_loop_expired(uv_timer_t *timer)
 
 void test_loop_init(struct test_loop *t)
 {
+	signal(SIGPIPE, SIG_IGN); /* as life.c does in the daemons */
 	assert_int_equal(uv_loop_init(&t->loop), 0);
 	uv_timer_init(&t->loop, &t->deadline);
 	uv_timer_start(&t->deadline, test_loop_expired, TEST_DEADLINE_MS, 0);

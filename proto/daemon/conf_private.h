@@ -1,0 +1,38 @@
+/*
+ * conf_private.h - what conf.c, conf_value.c and conf_help.c share.
+ *
+ * conf.c reads arguments and the file and reports errors; conf_value.c turns one row's text
+ * into its value and back; conf_help.c prints the table. No other file includes this
+ * header.
+ */
+#ifndef PROTO_DAEMON_CONF_PRIVATE_H
+#define PROTO_DAEMON_CONF_PRIVATE_H
+
+#include "proto/daemon/conf.h"
+
+#define CONF_EXPECTED_SIZE 512
+#define CONF_NUMBER_SIZE   32
+
+/* A text value without a limit of its own may be this long, a line of a file too. */
+#define CONF_TEXT_BYTES 4096
+
+/* Reads text as row's type into the row's member of values (a TEXT there is freed first).
+ * 0; -EINVAL with what was expected in `expected`; -ENOMEM. row->check is not asked. */
+int conf_value_parse(const struct conf_row *row, const char *text, void *values,
+		     char expected[CONF_EXPECTED_SIZE]) __attribute__((warn_unused_result));
+
+/* Whether both structs hold the same value of row. */
+bool conf_value_equal(const struct conf_row *row, const void *a, const void *b);
+
+/* The row's value as a person would write it: 10s, 8MiB, yes. Borrowed from values, or in
+ * number. */
+const char *conf_value_format(const struct conf_row *row, const void *values,
+			      char number[CONF_NUMBER_SIZE]);
+
+/* What a row takes: "a duration from 10ms to 60s". Returns out. */
+const char *conf_value_expected(const struct conf_row *row, char out[CONF_EXPECTED_SIZE]);
+
+/* Prints usage, options and the table. */
+void conf_help(const struct conf_spec *spec, FILE *to);
+
+#endif

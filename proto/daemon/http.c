@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/daemon/http.h"
+
+#include "proto/daemon/http_private.h"
+#include "proto/daemon/activation.h"
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
+#include "proto/net/socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HTTP_CONNECTIONS  1000
+#define HTTP_IDLE_SECONDS 30
+
+/* A connection's memory in libmicrohttpd: the request line and all headers must fit. A
+ * request line that does not is answered 414, headers 431. */
+#define HTTP_CONNECTION_BYTES ((size_t)32768)
+
+/* How long http_close lets replies that were given drain to their clients. */
+#define HTTP_LINGER_MS 2000
+
+struct http_server {
+	struct MHD_Daemon *mhd;
+	uv_poll_t poll;    /* libmicrohttpd's epoll descriptor */
+	uv_timer_t timer;  /* its next timeout */
+	uv_timer_t linger; /* of closing */
+	struct http_options options;
+	http_handler handler;
+	void *arg;
+	void (*done)(void *arg);
+	void *done_arg;
+	unsigned unreplied; /* requests the handler has and has not replied to */
+	unsigned unsent;    /* requests the handler has had that are not over */
+	unsigned handles;
+	struct log_limit noise;
+	bool resumed; /* a connection was, and libmicrohttpd has not run since */
+	bool ended;   /* a connection did, in this run */
+	bool closing;
+	bool lingered;
+	bool stopped;
+	char address[ADDR_TEXT_SIZE];
+};
+
+static void http_run(struct http_server *s);
+
+/* ---- what http_request.c asks ---- */
+
+void http_server_hand_over(struct http_server *s, struct http_request *r)
+{
+	s->unreplied++;
+	s->unsent++;
+	s->handler(s->arg, r);
+}
+
+static void http_on_timer(uv_timer_t *timer)
+{
+	http_run(timer->data);
+}
+
+static void http_on_linger(uv_timer_t *timer)
+{
+	struct http_server *s = timer->data;
+
+	s->lingered = true;
+	http_run(s);
+}
+
+/* The last reply after http_close starts the clock for those that read slowly. */
+static void http_start_linger(struct http_server *s)
+{
+	if (s->closing && s->unreplied == 0 && !s->stopped)
+		uv_timer_start(&s->linger, http_on_linger, HTTP_LINGER_MS, 0);
+}
+
+void http_server_replied(struct http_server *s)
+{
+	assert(s->unreplied > 0);
+	s->unreplied--;
+	http_start_linger(s);
+}
+
+void http_server_resumed(struct http_server *s)
+{
+	s->resumed = true;
+	uv_timer_start(&s->timer, http_on_timer, 0, 0);
+}
+
+void http_server_over(struct http_server *s)
+{
+	assert(s->unsent > 0);
+	s->unsent--;
+}
+
+bool http_server_is_closing(const struct http_server *s)
+{
+	return s->closing;
+}
+
+size_t http_server_body_limit(const struct http_server *s)
+{
+	return s->options.max_body_bytes;
+}
+
+/* ---- libmicrohttpd on the loop ---- */
+
+static void http_on_closed(uv_handle_t *handle)
+{
+	struct http_server *s = handle->data;
+
+	if (--s->handles > 0)
+		return;
+	if (s->done != NULL)
+		s->done(s->done_arg);
+	free(s);
+}
+
+/* Every request was replied to, so no connection is suspended: MHD_stop_daemon would
+ * otherwise panic. The poll handle goes first, while its descriptor is still open. */
+static void http_stop(struct http_server *s)
+{
+	s->stopped = true;
+	uv_close((uv_handle_t *)&s->poll, http_on_closed);
+	uv_close((uv_handle_t *)&s->timer, http_on_closed);
+	uv_close((uv_handle_t *)&s->linger, http_on_closed);
+	MHD_stop_daemon(s->mhd);
+}
+
+/* At its connection limit the library stops polling the listening socket, and polls it again
+ * only at the start of a run after one in which a connection ended (0.9.75): without that
+ * other run a client waiting in the backlog would never be served. */
+static void http_run_library(struct http_server *s)
+{
+	s->resumed = false;
+	s->ended = false;
+	MHD_run(s->mhd);
+	if (s->ended)
+		MHD_run(s->mhd);
+}
+
+/* Lets libmicrohttpd work, then follows its timeout: that changes with every run, and 0
+ * means it has more to do now. */
+static void http_run(struct http_server *s)
+{
+	MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+	if (s->stopped)
+		return;
+	http_run_library(s);
+	if (s->closing && s->unreplied == 0 && (s->unsent == 0 || s->lingered))
+		http_stop(s);
+	else if (s->resumed)
+		uv_timer_start(&s->timer, http_on_timer, 0, 0);
+	else if (MHD_get_timeout(s->mhd, &timeout_ms) == MHD_YES)
+		uv_timer_start(&s->timer, http_on_timer, timeout_ms, 0);
+	else
+		uv_timer_stop(&s->timer);
+}
+
+static void http_on_ready(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	http_run(poll->data);
+}
+
+/* Clients cause most of what it says. */
+__attribute__((format(printf, 2, 0)))
+static void http_on_noise(void *arg, const char *format, va_list args)
+{
+	struct http_server *s = arg;
+	char text[LOG_QUOTE_SIZE];
+	char quoted[LOG_QUOTE_SIZE];
+
+	if (!log_allowed(&s->noise, life_monotonic_ms(), NULL))
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	log_debug("http_library", "text=%s", log_quote(slice_text(text), quoted));
+}
+
+static void http_on_connection(void *arg, struct MHD_Connection *connection, void **unused,
+			       enum MHD_ConnectionNotificationCode what)
+{
+	struct http_server *s = arg;
+
+	(void)connection;
+	(void)unused;
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+		s->ended = true;
+}
+
+static struct MHD_Daemon *http_start_library(struct http_server *s, int fd)
+{
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+
+	/* The logger comes first: what later options complain of must reach it. */
+	return MHD_start_daemon(
+		flags, 0, NULL, NULL, http_request_serve, s,
+		MHD_OPTION_EXTERNAL_LOGGER, http_on_noise, s,
+		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->options.max_connections,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->options.idle_seconds,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_BYTES,
+		MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, s,
+		MHD_OPTION_UNESCAPE_CALLBACK, http_request_keep_escapes, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, s,
+		MHD_OPTION_NOTIFY_COMPLETED, http_request_over, s,
+		MHD_OPTION_END);
+}
+
+static int http_start(uv_loop_t *loop, struct http_server *s, int fd)
+{
+	const union MHD_DaemonInfo *info;
+	int status;
+
+	socket_local(fd, s->address);
+	s->mhd = http_start_library(s, fd);
+	/* When it fails it closes the descriptor in some cases and in some not; the daemon
+	 * ends on this error, so the descriptor is left to that. */
+	if (s->mhd == NULL)
+		return -ENOMEM;
+	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	status = info ? uv_poll_init(loop, &s->poll, info->epoll_fd) : -EINVAL;
+	if (status < 0) {
+		MHD_stop_daemon(s->mhd);
+		return status;
+	}
+	uv_timer_init(loop, &s->timer);
+	uv_timer_init(loop, &s->linger);
+	s->poll.data = s;
+	s->timer.data = s;
+	s->linger.data = s;
+	s->handles = 3;
+	uv_poll_start(&s->poll, UV_READABLE, http_on_ready);
+	return 0;
+}
+
+static int http_open_socket(const char *address, const char *name, bool reuse_port, int *fd)
+{
+	struct addr at;
+
+	if (activation_find(name, fd) == 0)
+		return 0;
+	if (addr_parse(slice_text(address), &at) < 0)
+		return -EINVAL;
+	if (at.scheme != ADDR_NONE && at.scheme != ADDR_TCP)
+		return -EINVAL;
+	return socket_bind(&at, reuse_port, fd);
+}
+
+int http_listen(uv_loop_t *loop, const char *address, const char *name,
+		const struct http_options *options, http_handler handler, void *arg,
+		struct http_server **out)
+{
+	struct http_server *s;
+	int fd;
+	int status = http_open_socket(address, name, options && options->reuse_port, &fd);
+
+	if (status < 0)
+		return status;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	if (options != NULL)
+		s->options = *options;
+	if (s->options.max_connections == 0)
+		s->options.max_connections = HTTP_CONNECTIONS;
+	if (s->options.idle_seconds == 0)
+		s->options.idle_seconds = HTTP_IDLE_SECONDS;
+	s->handler = handler;
+	s->arg = arg;
+	status = http_start(loop, s, fd);
+	if (status < 0) {
+		free(s);
+		return status;
+	}
+	*out = s;
+	return 0;
+}
+
+const char *http_address(const struct http_server *s)
+{
+	return s->address;
+}
+
+void http_close(struct http_server *s, void (*done)(void *arg), void *arg)
+{
+	MHD_socket fd;
+
+	if (s->closing)
+		return;
+	s->closing = true;
+	s->done = done;
+	s->done_arg = arg;
+	fd = MHD_quiesce_daemon(s->mhd);
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+	http_start_linger(s);
+	/* Not now: the caller may be a handler, inside of MHD_run. */
+	uv_timer_start(&s->timer, http_on_timer, 0, 0);
+}

@@ -1,0 +1,50 @@
+/*
+ * http_private.h - what http.c (the server on the loop) and http_request.c (one request)
+ * share. No other file includes it.
+ *
+ *     begin: the request line is read       the raw URI is copied; libmicrohttpd cuts its
+ *       |                                   own at `?` and `&`
+ *     serve, first call: headers are read   a body over the limit is refused here
+ *     serve, more calls: body bytes
+ *     serve, last call: the handler runs    replied in it: queued at once;
+ *       |                                   otherwise the connection is suspended
+ *     http_reply                            resumed; serve is called again and queues
+ *       |
+ *     over: sent, failed or the client left; the request is freed
+ *
+ * A suspended connection is not polled and has no timeout, so nothing can end it before
+ * the reply: that is why a request stays valid although its client has gone.
+ */
+#ifndef PROTO_DAEMON_HTTP_PRIVATE_H
+#define PROTO_DAEMON_HTTP_PRIVATE_H
+
+#include "proto/daemon/http.h"
+
+#include <microhttpd.h>
+
+/* Passes a whole request to the handler. */
+void http_server_hand_over(struct http_server *s, struct http_request *r);
+
+void http_server_replied(struct http_server *s); /* the handler has replied to one */
+void http_server_resumed(struct http_server *s); /* libmicrohttpd must run soon */
+void http_server_over(struct http_server *s);    /* one handed over has ended */
+bool http_server_is_closing(const struct http_server *s); /* http_close was called */
+size_t http_server_body_limit(const struct http_server *s); /* bytes; 0: no body */
+
+/* libmicrohttpd's callbacks: MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback,
+ * MHD_OPTION_NOTIFY_COMPLETED, MHD_OPTION_UNESCAPE_CALLBACK. */
+void *http_request_begin(void *server, const char *uri, struct MHD_Connection *connection);
+
+/* The access handler, called as drawn above. */
+enum MHD_Result http_request_serve(void *server, struct MHD_Connection *connection,
+				   const char *url, const char *method, const char *version,
+				   const char *upload, size_t *upload_size, void **request);
+
+/* Frees the request. */
+void http_request_over(void *server, struct MHD_Connection *connection, void **request,
+		       enum MHD_RequestTerminationCode how);
+
+/* Leaves the text as it is. */
+size_t http_request_keep_escapes(void *nothing, struct MHD_Connection *connection, char *text);
+
+#endif
