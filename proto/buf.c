@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUF_FIRST_BYTES 64
+#define BUF_FIRST_BYTES  64
+#define BUF_PRINTF_BYTES 256
 
 void buf_init(struct buf *b, size_t ceiling_bytes)
 {
@@ -149,24 +150,31 @@ void buf_put_varint(struct buf *b, uint64_t value)
 	buf_put(b, bytes, size);
 }
 
+/* printf wants room for a terminator, which the buffer may not have: what is printed is
+ * copied, from the stack where it is as short as usual. */
 void buf_printf(struct buf *b, const char *format, ...)
 {
+	char small[BUF_PRINTF_BYTES];
+	char *large = NULL;
 	va_list args;
 	int size;
 
 	va_start(args, format);
-	size = vsnprintf(NULL, 0, format, args);
+	size = vsnprintf(small, sizeof(small), format, args);
 	va_end(args);
 	assert(size >= 0);
-	/* vsnprintf wants room for a terminator; it is taken back at once. */
-	char *at = (char *)buf_extend(b, (size_t)size + 1);
-
-	if (at == NULL)
+	if ((size_t)size < sizeof(small)) {
+		buf_put(b, small, (size_t)size);
 		return;
+	}
 	va_start(args, format);
-	vsnprintf(at, (size_t)size + 1, format, args);
+	size = vasprintf(&large, format, args);
 	va_end(args);
-	b->size--;
+	if (size >= 0)
+		buf_put(b, large, (size_t)size);
+	else if (b->failed == 0)
+		b->failed = -ENOMEM;
+	free(size >= 0 ? large : NULL);
 }
 
 struct slice buf_view(const struct buf *b)
