@@ -2,6 +2,7 @@
 #include "proto/err.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,24 +37,29 @@ const char *err_text(int code)
 	return other;
 }
 
-/* The table spells names as the enum does; counters and answers want lower case. */
-static const char *err_lower(size_t index)
-{
-	static char names[ERR_COUNT][ERR_NAME_BYTES];
-	const char *from = err_table[index].name;
+static char err_names[ERR_COUNT][ERR_NAME_BYTES];
 
-	for (size_t i = 0; from[i] != '\0' && i + 1 < ERR_NAME_BYTES; i++)
-		names[index][i] = (char)(from[i] == '_' ? '_' : from[i] | 0x20);
-	return names[index];
+/* The table spells names as the enum does; counters and answers want lower case. Once, for
+ * threads may ask at the same time. */
+static void err_lower_names(void)
+{
+	for (size_t i = 0; i < ERR_COUNT; i++) {
+		const char *from = err_table[i].name;
+
+		for (size_t j = 0; from[j] != '\0' && j + 1 < ERR_NAME_BYTES; j++)
+			err_names[i][j] = (char)(from[j] == '_' ? '_' : from[j] | 0x20);
+	}
 }
 
 const char *err_name(int code)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const char *name = NULL;
 
+	pthread_once(&once, err_lower_names);
 	for (size_t i = 0; i < ERR_COUNT; i++)
 		if (err_table[i].code == code)
-			return err_lower(i);
+			return err_names[i];
 	if (code < 0 && code > -1000)
 		name = strerrorname_np(-code);
 	return name ? name : "errno";
