@@ -34,8 +34,8 @@ void json_text_slice(struct json *j, struct slice text);  /* a string */
 void json_number(struct json *j, double value);           /* must be finite */
 void json_u64(struct json *j, uint64_t value);            /* a whole number */
 void json_i64(struct json *j, int64_t value);             /* a whole number */
-void json_bool(struct json *j, bool value);
-void json_null(struct json *j);
+void json_bool(struct json *j, bool value);               /* true or false */
+void json_null(struct json *j);                           /* null */
 
 #define JSON_NUMBER_SIZE 32
 

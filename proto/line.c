@@ -75,18 +75,6 @@ static const uint8_t *line_short_number(const uint8_t *at, const uint8_t *end, d
 	return at;
 }
 
-/* The type that ends a usual line; sets and the rare are left to others. */
-static bool line_short_type(const uint8_t *at, const uint8_t *end, enum line_type *type)
-{
-	if (end - at == 2 && at[0] == 'm' && at[1] == 's')
-		*type = LINE_TIMER;
-	else if (end - at == 1 && *at != 's')
-		return line_body_type(slice_of(at, 1), type);
-	else
-		return false;
-	return true;
-}
-
 /* The short way: `name:123|ms`, a plain name and nothing more. Returns 1 when the line was
  * that and has been reported, else 0. */
 static int line_parse_short(const struct line_parser *p, struct slice line, line_sample_fn report,
@@ -104,7 +92,8 @@ static int line_parse_short(const struct line_parser *p, struct slice line, line
 	    sample.series.size > LIMIT_NAME_BYTES)
 		return 0;
 	at = line_short_number(at + 1, end, &sample.value);
-	if (at == NULL || !line_short_type(at + 1, end, &sample.type))
+	if (at == NULL || !line_body_type(slice_of(at + 1, (size_t)(end - at - 1)), &sample.type) ||
+	    sample.type == LINE_SET)
 		return 0;
 	sample.kind = line_kind(sample.type);
 	report(arg, &sample);
@@ -138,18 +127,24 @@ static int line_member(struct slice text, struct line_sample *sample)
 	return 0;
 }
 
-/* Judges the values of a group, or reports them when report is given (they have been judged
- * then). base holds what the line's samples have in common. Returns how many. */
+/* Where samples go. */
+struct line_sink {
+	line_sample_fn report;
+	void *arg;
+};
+
+/* Judges the values of a group one by one in *sample, where the last of them stays; or
+ * reports them when there is a sink (they have been judged then). Returns how many. */
 static int line_group(const struct line_parser *p, const struct line_group *group,
-		      const struct line_sample *base, line_sample_fn report, void *arg)
+		      struct line_sample *sample, const struct line_sink *sink)
 {
-	struct line_sample sample = *base;
 	struct slice values = group->values;
 	int count = 0;
 
-	sample.type = group->type;
-	sample.kind = line_kind(group->type);
-	sample.rate = group->rate;
+	sample->type = group->type;
+	sample->kind = line_kind(group->type);
+	sample->rate = group->rate;
+	sample->member.size = 0;
 	while (values.size > 0) {
 		struct slice text = values;
 		int r;
@@ -161,48 +156,34 @@ static int line_group(const struct line_parser *p, const struct line_group *grou
 			line_cut(&values, ':', &text);
 		if (text.size == 0)
 			continue;
-		r = group->type == LINE_SET ? line_member(text, &sample)
-					    : line_value(p, text, &sample);
+		r = group->type == LINE_SET ? line_member(text, sample)
+					    : line_value(p, text, sample);
 		if (r < 0)
 			return r;
-		if (report != NULL)
-			report(arg, &sample);
+		if (sink != NULL)
+			sink->report(sink->arg, sample);
 		count++;
 	}
 	return count > 0 ? count : ERR_EMPTY_VALUE;
 }
 
-/* Judges all groups of a line. Returns the number of samples. */
-static int line_judge(const struct line_parser *p, struct slice body, struct line_fields *fields)
+/* Walks all groups of a line, to judge them (with fields, without a sink) or to report
+ * them. The last sample stays in *sample. Returns how many there are. */
+static int line_walk(const struct line_parser *p, struct slice body, struct line_fields *fields,
+		     struct line_sample *sample, const struct line_sink *sink)
 {
 	struct line_body walk = line_body_of(body);
-	struct line_sample base = { .rate = 1 };
 	struct line_group group;
 	int count = 0;
 	int r;
 
 	while ((r = line_body_next(&walk, &group, fields)) > 0) {
-		r = line_group(p, &group, &base, NULL, NULL);
+		r = line_group(p, &group, sample, sink);
 		if (r < 0)
 			return r;
 		count += r;
 	}
 	return r < 0 ? r : count;
-}
-
-/* Reports all samples of a line that has been judged. */
-static void line_report(const struct line_parser *p, struct slice body,
-			const struct line_sample *base, line_sample_fn report, void *arg)
-{
-	struct line_body walk = line_body_of(body);
-	struct line_group group;
-	int r;
-
-	while ((r = line_body_next(&walk, &group, NULL)) > 0) {
-		r = line_group(p, &group, base, report, arg);
-		assert(r > 0);
-	}
-	assert(r == 0);
 }
 
 /* Adds the operator's tags, where the line has not the same key. */
@@ -263,8 +244,8 @@ static bool line_plain_brackets(struct slice *line, bool *bracketed)
 }
 
 /* `name value`, `name,value`, `(name,value)`: one separator, and a number after it. */
-static int line_parse_plain(struct line_parser *p, struct slice line, line_sample_fn report,
-			    void *arg)
+static int line_parse_plain(struct line_parser *p, struct slice line,
+			    const struct line_sink *sink)
 {
 	struct line_tags tags = { .tags = p->tags };
 	struct line_sample sample = { .rate = 1, .timestamp = LINE_NO_TIMESTAMP };
@@ -296,17 +277,31 @@ static int line_parse_plain(struct line_parser *p, struct slice line, line_sampl
 		return r;
 	sample.type = LINE_PLAIN;
 	sample.kind = KIND_DISTRIBUTION;
-	report(arg, &sample);
+	sink->report(sink->arg, &sample);
 	return 1;
+}
+
+/* Reports the samples of a line that has been judged, of which *sample is the last. */
+static void line_report(const struct line_parser *p, struct slice body, int count,
+			struct line_sample *sample, const struct line_sink *sink)
+{
+	int reported;
+
+	if (count == 1) {
+		sink->report(sink->arg, sample);
+		return;
+	}
+	reported = line_walk(p, body, NULL, sample, sink);
+	assert(reported == count);
 }
 
 /* `name:...`: judges all of it, then reports. */
 static int line_parse_typed(struct line_parser *p, struct slice name, struct slice body,
-			    line_sample_fn report, void *arg)
+			    const struct line_sink *sink)
 {
 	struct line_fields fields = { .tags = { .tags = p->tags },
 				      .timestamp = LINE_NO_TIMESTAMP };
-	struct line_sample base = { 0 };
+	struct line_sample sample = { 0 };
 	size_t name_tags;
 	int count;
 	int r;
@@ -317,18 +312,18 @@ static int line_parse_typed(struct line_parser *p, struct slice name, struct sli
 	if (r < 0)
 		return r;
 	name_tags = fields.tags.count;
-	count = line_judge(p, body, &fields);
+	count = line_walk(p, body, &fields, &sample, NULL);
 	if (count < 0)
 		return count;
 	if (name_tags > 0 && fields.tags.count > name_tags)
 		return ERR_BAD_TAG;
 	r = line_add_tags(&p->options, &fields.tags);
 	if (r == 0)
-		r = line_series(p, name, &fields.tags, &base.series);
+		r = line_series(p, name, &fields.tags, &sample.series);
 	if (r < 0)
 		return r;
-	base.timestamp = fields.timestamp;
-	line_report(p, body, &base, report, arg);
+	sample.timestamp = fields.timestamp;
+	line_report(p, body, count, &sample, sink);
 	return count;
 }
 
@@ -349,6 +344,7 @@ static bool line_blank(struct slice line)
 
 int line_parse(struct line_parser *p, struct slice line, line_sample_fn report, void *arg)
 {
+	const struct line_sink sink = { .report = report, .arg = arg };
 	struct slice name, body;
 
 	if (line.size > 0 && line.ptr[line.size - 1] == '\r')
@@ -367,12 +363,11 @@ int line_parse(struct line_parser *p, struct slice line, line_sample_fn report, 
 		return ERR_BAD_BYTES;
 	body = line;
 	if (line_cut(&body, ':', &name))
-		return memchr(name.ptr, '|', name.size)
-			       ? ERR_NO_VALUE
-			       : line_parse_typed(p, name, body, report, arg);
+		return memchr(name.ptr, '|', name.size) ? ERR_NO_VALUE
+							: line_parse_typed(p, name, body, &sink);
 	if (memchr(line.ptr, '|', line.size) != NULL)
 		return ERR_NO_VALUE;
-	return line_parse_plain(p, line, report, arg);
+	return line_parse_plain(p, line, &sink);
 }
 
 bool line_split(struct slice *datagram, struct slice *line)

@@ -12,24 +12,40 @@ struct line_body line_body_of(struct slice text)
 	return (struct line_body){ .rest = text, .more_groups = true };
 }
 
+static bool line_body_letter(uint8_t letter, enum line_type *type)
+{
+	switch (letter) {
+	case 'c':
+		*type = LINE_COUNTER;
+		return true;
+	case 'g':
+		*type = LINE_GAUGE;
+		return true;
+	case 'h':
+		*type = LINE_HISTOGRAM;
+		return true;
+	case 'd':
+		*type = LINE_DISTRIBUTION;
+		return true;
+	case 's':
+		*type = LINE_SET;
+		return true;
+	case 'm':
+		*type = LINE_METER;
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool line_body_type(struct slice text, enum line_type *type)
 {
-	static const struct {
-		char name[3];
-		enum line_type type;
-	} types[] = {
-		{ "c", LINE_COUNTER },      { "g", LINE_GAUGE }, { "ms", LINE_TIMER },
-		{ "h", LINE_HISTOGRAM },    { "s", LINE_SET },   { "m", LINE_METER },
-		{ "d", LINE_DISTRIBUTION },
-	};
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (slice_equal(text, slice_text(types[i].name))) {
-			*type = types[i].type;
-			return true;
-		}
-	}
-	return false;
+	if (text.size == 1)
+		return line_body_letter(text.ptr[0], type);
+	if (text.size != 2 || text.ptr[0] != 'm' || text.ptr[1] != 's')
+		return false;
+	*type = LINE_TIMER;
+	return true;
 }
 
 /* Goes back to just after a colon inside the section that was last taken: what follows it

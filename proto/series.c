@@ -34,6 +34,16 @@ static bool series_special(uint8_t byte, bool key)
 
 static void series_put_escaped(struct series_writer *w, struct slice part, bool key)
 {
+	size_t plain = 0;
+
+	while (plain < part.size && !series_special(part.ptr[plain], key))
+		plain++;
+	if (plain == part.size && plain <= LIMIT_SERIES_BYTES - w->size) {
+		if (plain > 0)
+			memcpy(w->out + w->size, part.ptr, plain);
+		w->size += plain;
+		return;
+	}
 	for (size_t i = 0; i < part.size && !w->full; i++) {
 		if (series_special(part.ptr[i], key))
 			series_put(w, '\\');
