@@ -236,6 +236,7 @@ static void conf_set_pair(struct conf_reader *r, const char *pair)
 		conf_report(r, "%s: expected key=value", pair);
 		return;
 	}
+	pair += strspn(pair, " \t");
 	size = (size_t)(equals - pair);
 	while (size > 0 && strchr(" \t", pair[size - 1]) != NULL)
 		size--;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/daemon/log.h"
 
+#include "proto/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -39,22 +41,13 @@ bool log_level_parse(const char *name, enum log_level *out)
 	return false;
 }
 
-/* Size of the UTF-8 sequence at text, or 0 when it is none: overlong forms, surrogates and
- * what lies above U+10FFFF are none. */
+/* Size of the UTF-8 sequence at text, or 0 when it is none. */
 static size_t log_utf8_size(struct slice text)
 {
-	uint8_t first = text.ptr[0];
-	size_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	bool valid;
+	size_t size = utf8_sequence(text, &valid);
 
-	if (size == 0 || first > 0xf4 || size > text.size)
-		return 0;
-	for (size_t i = 1; i < size; i++)
-		if ((text.ptr[i] & 0xc0) != 0x80)
-			return 0;
-	if ((first == 0xe0 && text.ptr[1] < 0xa0) || (first == 0xed && text.ptr[1] > 0x9f) ||
-	    (first == 0xf0 && text.ptr[1] < 0x90) || (first == 0xf4 && text.ptr[1] > 0x8f))
-		return 0;
-	return size;
+	return valid ? size : 0;
 }
 
 /* The line must stay one line whatever a field holds. */

@@ -29,6 +29,9 @@ void log_set_level(enum log_level level);
 /* `error`, `warn`, `info`, `debug`; false for another name. */
 bool log_level_parse(const char *name, enum log_level *out);
 
+/* Many events have no fields, and "" says so. */
+#pragma GCC diagnostic ignored "-Wformat-zero-length"
+
 /* Writes one line: event name, then the fields as printf makes them (`key=value ...`, may
  * be ""). Values that may hold spaces or odd bytes go through log_quote. */
 void log_event(enum log_level level, const char *event, const char *format, ...)

@@ -317,8 +317,8 @@ static void test_a_body_over_the_limit_is_413(void **state)
 	static const char *const requests[] = {
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n01234567890",
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n",
-		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\nConnection: close\r\n"
-		"\r\n8\r\n01234567\r\n3\r\n890\r\n0\r\n\r\n",
+		("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\nConnection: close\r\n"
+		 "\r\n8\r\n01234567\r\n3\r\n890\r\n0\r\n\r\n"),
 	};
 	struct http_options options = { .max_body_bytes = 10 };
 	struct fixture *f = start(&options);
@@ -475,7 +475,7 @@ static void test_what_is_not_http_never_reaches_the_handler(void **state)
 	static const char *const requests[] = {
 		"hello\r\n\r\n",
 		"GET\r\n\r\n",
-		"GET / HTTP/9.9\r\n" CLOSE,
+		("GET / HTTP/9.9\r\n" CLOSE),
 		"GET / HTTP/1.1\r\nno colon\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
 	};
