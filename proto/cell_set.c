@@ -4,6 +4,7 @@
 #include "proto/err.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -182,14 +183,21 @@ size_t cell_set_memory(const struct cell_set *s)
 
 void cell_set_put(const struct cell_set *s, struct buf *out)
 {
+	uint8_t *at;
+
 	if (s->hll != NULL) {
 		buf_put_varint(out, CELL_SET_MANY);
 		hll_put(s->hll, out);
 		return;
 	}
 	buf_put_varint(out, s->count);
-	for (uint32_t i = 0; i < s->count; i++)
-		buf_put_u64(out, s->hashes[i]);
+	/* Put one by one they would take most of a commit's time. */
+	at = buf_extend(out, CELL_SET_HASH_BYTES * s->count);
+	for (uint32_t i = 0; at != NULL && i < s->count; i++) {
+		uint64_t hash = htole64(s->hashes[i]);
+
+		memcpy(at + CELL_SET_HASH_BYTES * i, &hash, sizeof(hash));
+	}
 }
 
 static int cell_set_get_hll(struct reader *in, struct cell_set *s)
