@@ -1,0 +1,30 @@
+/*
+ * agents_poll.h - keeps agents.h fresh.
+ *
+ * Once a second it walks hg:{agents} by HSCAN and hands the texts on; a walk that is cut short
+ * changes nothing, and the next begins anew.
+ */
+#ifndef QUERYD_AGENTS_POLL_H
+#define QUERYD_AGENTS_POLL_H
+
+#include "proto/store/redis.h"
+#include "queryd/agents.h"
+
+#include <stdbool.h>
+
+#define AGENTS_CURSOR_SIZE 24
+
+struct agents_poll {
+	/* private */
+	struct redis *redis;
+	struct agents *agents;
+	char cursor[AGENTS_CURSOR_SIZE];
+	bool walking;
+};
+
+void agents_poll_init(struct agents_poll *p, struct redis *redis, struct agents *agents);
+
+/* A second has passed: starts a walk unless one is under way. */
+void agents_poll_tick(struct agents_poll *p);
+
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/config.h"
+
+#include "proto/daemon/log.h"
+#include "proto/net/addr.h"
+#include "proto/store/redis.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+
+static const char *check_listen(const char *text)
+{
+	struct addr address;
+
+	if (addr_parse(slice_text(text), &address) == 0 &&
+	    (address.scheme == ADDR_NONE || address.scheme == ADDR_TCP))
+		return NULL;
+	return "host:port";
+}
+
+/* Takes the next origin of a comma-separated list; blanks around it do not count. */
+static bool next_origin(struct slice *list, struct slice *origin)
+{
+	const uint8_t *comma;
+
+	while (list->size > 0 && (*list->ptr == ' ' || *list->ptr == ','))
+		*list = slice_of(list->ptr + 1, list->size - 1);
+	if (list->size == 0)
+		return false;
+	comma = memchr(list->ptr, ',', list->size);
+	*origin = slice_of(list->ptr, comma ? (size_t)(comma - list->ptr) : list->size);
+	*list = slice_of(list->ptr + origin->size, list->size - origin->size);
+	while (origin->size > 0 && origin->ptr[origin->size - 1] == ' ')
+		origin->size--;
+	return true;
+}
+
+static bool is_origin(struct slice text)
+{
+	bool http = text.size > 7 && memcmp(text.ptr, "http://", 7) == 0;
+	bool https = text.size > 8 && memcmp(text.ptr, "https://", 8) == 0;
+	size_t start = https ? 8 : 7;
+
+	return (http || https) && !memchr(text.ptr + start, '/', text.size - start) &&
+	       !memchr(text.ptr, ' ', text.size);
+}
+
+static const char *check_origins(const char *text)
+{
+	struct slice list = slice_text(text);
+	struct slice origin;
+
+	while (next_origin(&list, &origin)) {
+		if (!is_origin(origin))
+			return "https://host[:port], comma-separated, or nothing";
+	}
+	return NULL;
+}
+
+#define ROW(member) .offset = offsetof(struct config, member)
+
+static const struct conf_row rows[] = {
+	{ .key = "listen", .type = CONF_TEXT, ROW(listen), .fallback = "127.0.0.1:8129",
+	  .min = 1, .max = 300, .check = check_listen,
+	  .help = "where people ask, over HTTP; port 0 takes any free one" },
+	{ .key = "redis", .type = CONF_TEXT, ROW(redis), .fallback = "redis://127.0.0.1:6379/0",
+	  .min = 1, .max = 1000, .check = redis_url_check,
+	  .help = "where the numbers are: redis://[[user]:password@]host:port/db, unix:///path" },
+	{ .key = "max_connections", .type = CONF_INT, ROW(max_connections), .fallback = "1000",
+	  .min = 1, .max = 60000,
+	  .help = "HTTP connections at once; further ones wait until one ends" },
+	{ .key = "agent_gone_after", .type = CONF_MS, ROW(agent_gone_after_ms), .fallback = "1h",
+	  .min = 1000, .max = INT64_C(31536000000), .reloadable = true,
+	  .help = "an agent not heard of for so long does not keep an hour from being complete" },
+	{ .key = "retention_hours", .type = CONF_INT, ROW(retention_hours), .fallback = "840",
+	  .min = 1, .max = 87600, .reloadable = true,
+	  .help = "the relays' retention: older hours are said to have expired" },
+	{ .key = "max_names", .type = CONF_INT, ROW(max_names), .fallback = "1000000",
+	  .min = 1, .max = 100000000,
+	  .help = "keys kept in memory for /v1/keys; asking for a key by name needs none" },
+	{ .key = "cors_origins", .type = CONF_TEXT, ROW(cors_origins), .fallback = "",
+	  .min = 0, .max = 4000, .reloadable = true, .check = check_origins,
+	  .help = "origins whose pages may read answers in a browser, comma-separated" },
+	{ .key = "log_level", .type = CONF_CHOICE, ROW(log_level), .fallback = "info",
+	  .choices = levels, .reloadable = true,
+	  .help = "how much is logged: error, warn, info, debug" },
+};
+
+const struct conf_spec *config_spec(void)
+{
+	static const struct conf_spec spec = {
+		.program = "hourglass-queryd",
+		.summary = "answers questions about keys and hours over HTTP",
+		.rows = rows,
+		.row_count = sizeof(rows) / sizeof(*rows),
+		.struct_size = sizeof(struct config),
+	};
+
+	return &spec;
+}
+
+void config_apply(const struct config *c)
+{
+	static const enum log_level values[] = {
+		LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG,
+	};
+
+	log_set_level(values[c->log_level]);
+}
+
+bool config_allows_origin(const struct config *c, const char *origin)
+{
+	struct slice list = slice_text(c->cors_origins);
+	struct slice allowed;
+
+	while (next_origin(&list, &allowed)) {
+		if (slice_equal(allowed, slice_text(origin)))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,36 @@
+/*
+ * config.h - what an operator can set of hourglass-queryd.
+ *
+ * One table (conf.h); this is its only reader. Checks beyond type and range: the address to
+ * listen on, the Redis URL, the list of origins.
+ */
+#ifndef QUERYD_CONFIG_H
+#define QUERYD_CONFIG_H
+
+#include "proto/daemon/conf.h"
+#include "proto/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config {
+	char *listen;
+	char *redis;
+	int64_t max_connections;
+	int64_t agent_gone_after_ms;
+	int64_t retention_hours;
+	int64_t max_names;
+	char *cors_origins;
+	int64_t log_level; /* index: error, warn, info, debug */
+};
+
+/* The table. Static. */
+const struct conf_spec *config_spec(void);
+
+/* Applies what a reload may change outside this struct: the log level. */
+void config_apply(const struct config *c);
+
+/* Whether a browser page of this origin may read answers. */
+bool config_allows_origin(const struct config *c, const char *origin);
+
+#endif

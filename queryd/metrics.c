@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/metrics.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+#define REQUESTS(route, label)                                                                 \
+	REQUEST(route, label, METRICS_2XX, "2xx"), REQUEST(route, label, METRICS_4XX, "4xx"),  \
+		REQUEST(route, label, METRICS_5XX, "5xx")
+
+#define REQUEST(route, label, class, code)                                                     \
+	{ "hourglass_queryd_requests_total", "route=\"" label "\",code=\"" code "\"",         \
+	  TALLY_COUNTER, "Requests answered, by route and class of status",                    \
+	  offsetof(struct metrics, requests[route][class]) }
+
+#define ROW(name, type, help, member)                                                          \
+	{ "hourglass_queryd_" name, NULL, type, help, offsetof(struct metrics, member) }
+
+static const struct tally_row rows[] = {
+	REQUESTS(ROUTE_HOUR, "hour"),
+	REQUESTS(ROUTE_DAY, "day"),
+	REQUESTS(ROUTE_RANGE, "range"),
+	REQUESTS(ROUTE_KEY, "key"),
+	REQUESTS(ROUTE_KEYS, "keys"),
+	REQUESTS(ROUTE_METRICS, "metrics"),
+	REQUESTS(ROUTE_HEALTH, "healthz"),
+	REQUESTS(ROUTE_READY, "readyz"),
+	REQUESTS(ROUTE_NONE, "none"),
+	ROW("requests_in_flight", TALLY_GAUGE, "Requests waiting for Redis", in_flight),
+	ROW("cells_read_total", TALLY_COUNTER, "Cells read from Redis", cells),
+	ROW("cell_bytes_read_total", TALLY_COUNTER, "Bytes of the cells read", cell_bytes),
+	ROW("hours_read_again_total", TALLY_COUNTER,
+	    "Hours read again because their partials changed meanwhile", retries),
+	ROW("redis_up", TALLY_GAUGE, "Whether Redis is connected (1) or not (0)", redis_up),
+	ROW("partitions", TALLY_GAUGE, "Partitions of the fleet, 0 while unknown", partitions),
+	ROW("names", TALLY_GAUGE, "Keys that /v1/keys knows", names),
+	ROW("names_dropped_total", TALLY_COUNTER, "Keys left out for max_names", names_dropped),
+	ROW("agents", TALLY_GAUGE, "Agents that have not left", agents),
+};
+
+static const uint64_t bounds_us[METRICS_BUCKETS - 1] = {
+	500, 1000, 2500, 5000, 10000, 25000, 100000, 250000, 1000000,
+};
+
+static const char *const bounds_text[METRICS_BUCKETS] = {
+	"0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.1", "0.25", "1", "+Inf",
+};
+
+void metrics_request(struct metrics *m, enum route route, unsigned status, uint64_t microseconds)
+{
+	enum metrics_class class = status < 400 ? METRICS_2XX :
+				   status < 500 ? METRICS_4XX :
+						  METRICS_5XX;
+	size_t bucket = 0;
+
+	while (bucket < METRICS_BUCKETS - 1 && microseconds > bounds_us[bucket])
+		bucket++;
+	tally_add(&m->requests[route][class], 1);
+	tally_add(&m->seconds[bucket], 1);
+	tally_add(&m->microseconds, microseconds);
+}
+
+static void render_seconds(const struct metrics *m, struct buf *out)
+{
+	static const char name[] = "hourglass_queryd_request_seconds";
+	uint64_t total = 0;
+	size_t i;
+
+	buf_printf(out, "# HELP %s Time from a request to its answer\n# TYPE %s histogram\n", name,
+		   name);
+	for (i = 0; i < METRICS_BUCKETS; i++) {
+		total += tally_get(&m->seconds[i]);
+		buf_printf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", name, bounds_text[i], total);
+	}
+	buf_printf(out, "%s_sum %.6f\n", name, (double)tally_get(&m->microseconds) / 1e6);
+	buf_printf(out, "%s_count %" PRIu64 "\n", name, total);
+}
+
+void metrics_render(const struct metrics *m, struct buf *out)
+{
+	tally_render(rows, sizeof(rows) / sizeof(*rows), m, out);
+	render_seconds(m, out);
+	tally_render_process("hourglass-queryd", out);
+}

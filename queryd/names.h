@@ -1,0 +1,67 @@
+/*
+ * names.h - the keys there are, sorted, for /v1/keys.
+ *
+ * Names come in any order and more than once; they wait until names_settle() merges them
+ * into the sorted list (or names_replace() puts them in its place, which also forgets names
+ * that are gone). Asking about one exact key never needs this index. Cost: 16 bytes and one
+ * allocation a name, up to a ceiling; names over it are counted and left out. Pure; one thread.
+ */
+#ifndef QUERYD_NAMES_H
+#define QUERYD_NAMES_H
+
+#include "proto/slice.h"
+#include "queryd/glob.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct names_entry {
+	uint8_t *bytes;
+	size_t size;
+};
+
+struct names_list {
+	struct names_entry *entries;
+	size_t count;
+	size_t capacity;
+};
+
+struct names {
+	/* private */
+	struct names_list sorted;
+	struct names_list waiting;
+	size_t max;
+	uint64_t dropped;
+};
+
+void names_init(struct names *n, size_t max); /* empty; at most max names, max > 0 */
+void names_release(struct names *n);          /* frees what it holds */
+
+/* Adds a name (copied) to the waiting. 0, -ENOMEM, -ENOBUFS (max are waiting already). */
+int names_add(struct names *n, struct slice name) __attribute__((warn_unused_result));
+
+/* Merges the waiting into the list. 0, -ENOMEM (then they wait on). */
+int names_settle(struct names *n) __attribute__((warn_unused_result));
+
+/* The waiting become the list; the old one is forgotten. */
+void names_replace(struct names *n);
+
+/* Throws the waiting away. */
+void names_discard(struct names *n);
+
+size_t names_count(const struct names *n);     /* names in the list */
+uint64_t names_dropped(const struct names *n); /* how often one was left out for the ceiling */
+
+struct names_page {
+	struct slice *keys; /* the caller's array of `limit` slices; borrowed from the list */
+	size_t limit;
+	size_t count;
+	bool more;          /* further names match */
+};
+
+/* Fills in the names behind `after` (empty: from the start) that match, in byte order. */
+void names_find(const struct names *n, const struct glob *match, struct slice after,
+		struct names_page *page);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * plan.h - from a request to what Redis is asked, and from its answers to values.
+ *
+ *            manifests         cells + manifests again        the set of partials changed:
+ *     LIST -----------> READ ---------------------------> those hours once more (5 times)
+ *                                                      \-> settled: folded in rising order
+ *
+ * An hour counts only the partials that its manifest names, so it is read between two
+ * manifests with the same set of them. Hours are taken 48 at a time: a request holds a bounded
+ * number of cells. A gauge hour that only has changes makes the plan look 24 hours back. When
+ * nothing is found, the names say why. An overview of a key asks the names first.
+ *
+ * Works in rounds: plan_commands() lists what to ask, the answers are put in any order, and
+ * plan_step() says what is next. Pure: no Redis, no clock, no sockets; many plans can run in
+ * one thread. Day manifests and several keys at once have their place here later.
+ */
+#ifndef QUERYD_PLAN_H
+#define QUERYD_PLAN_H
+
+#include "proto/kind.h"
+#include "proto/slice.h"
+#include "queryd/route.h"
+#include "queryd/stat.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLAN_WINDOW_HOURS 48
+#define PLAN_TRIES        5
+#define PLAN_PIDS_MAX     4096 /* partials of an hour */
+
+struct plan;
+
+enum plan_ask {
+	PLAN_MANIFEST, /* all fields of the hour's manifest: plan_put_pid each */
+	PLAN_CELLS,    /* the key's fields of `kinds` in the partial: plan_put_cell each */
+	PLAN_FIRST,    /* the score of the key's field of a kind in nf: plan_put_score */
+	PLAN_LAST,     /* the same in nl */
+};
+
+struct plan_command {
+	enum plan_ask ask;
+	unsigned kinds; /* bits by stat_kind_index(); of FIRST and LAST one */
+	int64_t hour;   /* of MANIFEST and CELLS */
+	uint64_t pid;   /* of CELLS */
+	size_t slot;    /* private */
+};
+
+enum plan_status {
+	PLAN_MORE, /* ask plan_commands() again */
+	PLAN_DONE,
+	PLAN_FAILED, /* plan_error() says why; there is no answer */
+};
+
+struct plan_settings {
+	int64_t now_second;
+	int64_t retention_hours; /* older hours are `expired` */
+};
+
+/* Starts a plan for a request about a key (ROUTE_HOUR, DAY, RANGE or KEY). *out is the caller's.
+ * 0, -ENOMEM. */
+int plan_new(const struct route_request *request, const struct plan_settings *settings,
+	     struct plan **out) __attribute__((warn_unused_result));
+
+/* Frees it. NULL is allowed. */
+void plan_free(struct plan *p);
+
+/* The key, canonical. Borrowed. */
+struct slice plan_key(const struct plan *p);
+
+/* What to ask in this round; borrowed until plan_step. */
+const struct plan_command *plan_commands(const struct plan *p, size_t *count);
+
+/* One field of a manifest. */
+void plan_put_pid(struct plan *p, size_t command, struct slice pid);
+
+/* One cell that was there. */
+void plan_put_cell(struct plan *p, size_t command, enum kind kind, struct slice blob);
+
+/* A score that was there. */
+void plan_put_score(struct plan *p, size_t command, double score);
+
+/* Every command of the round has been answered. */
+enum plan_status plan_step(struct plan *p);
+
+/* Why it failed: -ENOMEM; -EAGAIN (the partials kept changing); ERR_TOO_LARGE (too many of them);
+ * ERR_... of a cell or manifest that cannot be read. */
+int plan_error(const struct plan *p);
+
+/* ---- the answer, once done ------------------------------------------------------------------- */
+
+struct plan_point {
+	int64_t from_hour, to_hour; /* [from, to) */
+	struct stat_result result;
+};
+
+enum plan_outcome {
+	PLAN_VALUE,         /* there is data (a range's list may be empty) */
+	PLAN_NO_DATA,       /* reason says why */
+	PLAN_WRONG_KIND,    /* the key has no kind that has the stat; kind is one that it has */
+};
+
+struct plan_result {
+	enum plan_outcome outcome;
+	const char *reason;               /* of NO_DATA; static */
+	enum kind kind;                   /* 0: none was found */
+	struct stat_result total;         /* of HOUR and DAY */
+	const struct plan_point *points;  /* of DAY (an hour each) and RANGE; borrowed */
+	size_t point_count;
+	unsigned known;                   /* of KEY: bits by stat_kind_index() */
+	int64_t first_hour, last_hour;    /* of KEY */
+	const struct stat_subject *last;  /* of KEY: the last hour, or NULL; borrowed */
+};
+
+/* The answer of a plan that is done. What it borrows lives until plan_free. */
+struct plan_result plan_result(struct plan *p);
+
+/* How many cells were read, their bytes, and how often hours were read again. */
+struct plan_costs {
+	uint64_t cells, bytes, retries;
+};
+
+struct plan_costs plan_costs(const struct plan *p);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * plan_window.h - some consecutive hours of one key, read between two manifests.
+ *
+ * Used by plan.h alone. A window lists its hours' manifests, then reads the cells of the
+ * partials named there and the manifests again; hours whose set of partials changed in between
+ * are read once more. Cells are merged as they come.
+ */
+#ifndef QUERYD_PLAN_WINDOW_H
+#define QUERYD_PLAN_WINDOW_H
+
+#include "proto/cell.h"
+#include "queryd/plan.h"
+
+struct plan_pids {
+	uint64_t *list;
+	size_t count;
+	size_t capacity;
+};
+
+struct plan_hour {
+	int64_t hour;
+	struct plan_pids listed; /* what is being read */
+	struct plan_pids again;  /* what the manifest says now */
+	struct cell *cells[STAT_KINDS];
+	bool settled;
+	unsigned tries;
+};
+
+struct plan_window {
+	struct plan_hour hours[PLAN_WINDOW_HOURS];
+	size_t count;
+	unsigned kinds;
+	bool reading; /* the round under way reads cells */
+	struct plan_costs costs;
+	int error;
+};
+
+/* Commands of a round, and the error that spoils it. */
+struct plan_round {
+	struct plan_command *list;
+	size_t count;
+	size_t capacity;
+};
+
+/* Appends a command. 0, -ENOMEM, ERR_TOO_LARGE. */
+int plan_round_add(struct plan_round *round, const struct plan_command *command)
+	__attribute__((warn_unused_result));
+
+/* Starts over with the hours [from, to) (at most PLAN_WINDOW_HOURS) and kinds, asking for their
+ * manifests. 0 and the codes of plan_round_add. */
+int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour, unsigned kinds,
+		      struct plan_round *round) __attribute__((warn_unused_result));
+
+/* Answers, as in plan.h; what is wrong with one is kept in w->error. */
+void plan_window_put_pid(struct plan_window *w, size_t slot, struct slice pid);
+void plan_window_put_cell(struct plan_window *w, size_t slot, enum kind kind, struct slice blob);
+
+/* Goes on after a round. PLAN_DONE when all hours are settled. */
+enum plan_status plan_window_step(struct plan_window *w, struct plan_round *round);
+
+/* Frees the cells and lists; costs stay. */
+void plan_window_release(struct plan_window *w);
+
+#endif

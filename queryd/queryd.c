@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/queryd.h"
+
+#include "proto/daemon/http.h"
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
+#include "proto/err.h"
+#include "proto/hour.h"
+#include "queryd/agents_poll.h"
+#include "queryd/answer.h"
+#include "queryd/fetch.h"
+#include "queryd/metrics.h"
+#include "queryd/names_poll.h"
+#include "queryd/respond.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS        50   /* how exactly deadlines are kept */
+#define TICKS_A_SECOND 20
+#define ANSWER_BYTES   (32u << 20) /* a page of 1,000 keys of 8 KiB, escaped */
+
+struct queryd {
+	struct config *config;
+	int argc;
+	char **argv;
+	uv_loop_t loop;
+	struct life life;
+	struct http_server *http;
+	struct redis *redis;
+	struct fleet fleet;
+	struct agents agents;
+	struct agents_poll agents_poll;
+	struct names names;
+	struct names_poll names_poll;
+	struct fetches fetches;
+	uv_timer_t timer;
+	unsigned ticks;
+	int64_t drain_by_ms; /* 0: not draining */
+	struct metrics metrics;
+};
+
+/* A request that waits for Redis. */
+struct question {
+	struct queryd *queryd;
+	struct http_request *request;
+	struct answer_about about;
+	uint64_t begun_ns;
+};
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static void count(struct queryd *q, enum route route, unsigned status, uint64_t begun_ns)
+{
+	metrics_request(&q->metrics, route, status, (uv_hrtime() - begun_ns) / 1000);
+}
+
+static void refuse_store(struct route_refusal *why, int status, const char *problem)
+{
+	if (status == ERR_STORE_DOWN || status == -ENOBUFS)
+		(void)route_refuse(why, 503, "store_unavailable", "%s", problem);
+	else if (status == -ETIMEDOUT)
+		(void)route_refuse(why, 503, "store_unavailable", "Redis does not answer in time");
+	else if (status == -EAGAIN)
+		(void)route_refuse(why, 503, "store_unavailable",
+				   "the hour is being rewritten; ask again");
+	else
+		(void)route_refuse(why, 503, "store_unavailable",
+				   "what Redis has cannot be read: %s", err_text(status));
+}
+
+static const char *store_problem(const struct queryd *q)
+{
+	const char *problem = fleet_problem(&q->fleet);
+
+	return problem ? problem : "the connection to Redis was lost";
+}
+
+static void log_spoilt(const struct question *question, int status)
+{
+	static struct log_limit limit;
+	char quoted[LOG_QUOTE_SIZE];
+
+	if (status == ERR_STORE_DOWN || !log_allowed(&limit, life_monotonic_ms(), NULL))
+		return;
+	log_warn("query_failed", "key=%s err=%s", log_quote(question->about.key, quoted),
+		 err_name(status));
+}
+
+static unsigned answer_plan(struct question *question, struct plan *plan)
+{
+	struct queryd *q = question->queryd;
+	struct plan_result result = plan_result(plan);
+	struct answer_about *about = &question->about;
+	struct route_refusal why;
+	struct buf body;
+
+	about->key = plan_key(plan);
+	if (result.outcome != PLAN_VALUE) {
+		answer_explain(&why, about, &result);
+		return respond_refusal(question->request, q->config, &why);
+	}
+	about->verdict = agents_judge(&q->agents, about->to_hour * HOUR_SECONDS * 1000,
+				      life_wall_ms(), q->config->agent_gone_after_ms);
+	buf_init(&body, ANSWER_BYTES);
+	answer_result(&body, about, &result);
+	return respond_json(question->request, q->config, 200, &body);
+}
+
+static void on_fetched(void *arg, int status, struct plan *plan)
+{
+	struct question *question = arg;
+	struct queryd *q = question->queryd;
+	struct route_refusal why;
+	unsigned sent;
+
+	if (status == 0) {
+		struct plan_costs costs = plan_costs(plan);
+		tally_add(&q->metrics.cells, costs.cells);
+		tally_add(&q->metrics.cell_bytes, costs.bytes);
+		tally_add(&q->metrics.retries, costs.retries);
+		sent = answer_plan(question, plan);
+	} else {
+		log_spoilt(question, status);
+		refuse_store(&why, status, store_problem(q));
+		sent = respond_refusal(question->request, q->config, &why);
+	}
+	count(q, question->about.route, sent, question->begun_ns);
+	free(question);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+static unsigned refuse_now(struct queryd *q, struct http_request *request, int status)
+{
+	struct route_refusal why;
+
+	refuse_store(&why, status, store_problem(q));
+	return respond_refusal(request, q->config, &why);
+}
+
+/* Starts what needs Redis. 0, or the status of a refusal that was sent. */
+static unsigned ask_redis(struct queryd *q, struct http_request *request,
+			  const struct route_request *asked, uint64_t begun_ns)
+{
+	const struct plan_settings settings = {
+		.now_second = life_wall_ms() / 1000,
+		.retention_hours = q->config->retention_hours,
+	};
+	struct question *question;
+	struct plan *plan;
+
+	if (!redis_is_up(q->redis) || !fleet_is_known(&q->fleet))
+		return refuse_now(q, request, ERR_STORE_DOWN);
+	if (plan_new(asked, &settings, &plan) < 0)
+		return refuse_now(q, request, -ENOMEM);
+	question = calloc(1, sizeof(*question));
+	if (!question) {
+		plan_free(plan);
+		return refuse_now(q, request, -ENOMEM);
+	}
+	question->queryd = q;
+	question->request = request;
+	question->begun_ns = begun_ns;
+	question->about.key = plan_key(plan);
+	question->about.route = asked->route;
+	question->about.stat = asked->stat;
+	question->about.step = asked->step;
+	question->about.from_hour = asked->from_hour;
+	question->about.to_hour = asked->to_hour;
+	fetch_start(&q->fetches, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS, on_fetched, question);
+	return 0;
+}
+
+static unsigned answer_page(struct queryd *q, struct http_request *request,
+			    const struct route_request *asked)
+{
+	struct slice keys[ROUTE_LIMIT_MAX];
+	struct names_page page = { .keys = keys, .limit = asked->limit };
+	struct buf body;
+
+	if (!names_poll_loaded(&q->names_poll)) {
+		struct route_refusal why;
+		(void)route_refuse(&why, 503, "store_unavailable",
+				   redis_is_up(q->redis) ? "the keys are being read; ask again" :
+							   "Redis cannot be reached");
+		return respond_refusal(request, q->config, &why);
+	}
+	names_find(&q->names, &asked->match, slice_of(asked->key, asked->key_size), &page);
+	buf_init(&body, ANSWER_BYTES);
+	answer_keys(&body, &page);
+	return respond_json(request, q->config, 200, &body);
+}
+
+static unsigned answer_health(struct queryd *q, struct http_request *request, bool ready)
+{
+	struct buf body;
+
+	buf_init(&body, ANSWER_BYTES);
+	buf_put_text(&body, ready ? "{\"ready\":true}\n" : "{\"alive\":true}\n");
+	return respond_json(request, q->config, 200, &body);
+}
+
+static void refresh_gauges(struct queryd *q)
+{
+	tally_set(&q->metrics.in_flight, q->fetches.count);
+	tally_set(&q->metrics.redis_up, redis_is_up(q->redis));
+	tally_set(&q->metrics.partitions, fleet_partitions(&q->fleet));
+	tally_set(&q->metrics.names, names_count(&q->names));
+	tally_set(&q->metrics.names_dropped, names_dropped(&q->names));
+	tally_set(&q->metrics.agents, agents_count(&q->agents));
+}
+
+static unsigned answer_metrics(struct queryd *q, struct http_request *request)
+{
+	struct buf body;
+
+	refresh_gauges(q);
+	buf_init(&body, ANSWER_BYTES);
+	metrics_render(&q->metrics, &body);
+	return respond_metrics(request, &body);
+}
+
+/* 0 when the answer comes later. */
+static unsigned serve(struct queryd *q, struct http_request *request,
+		      const struct route_request *asked, uint64_t begun_ns)
+{
+	switch (asked->route) {
+	case ROUTE_KEYS:
+		return answer_page(q, request, asked);
+	case ROUTE_METRICS:
+		return answer_metrics(q, request);
+	case ROUTE_HEALTH:
+		return answer_health(q, request, false);
+	case ROUTE_READY:
+		if (!redis_is_up(q->redis) || !fleet_is_known(&q->fleet))
+			return refuse_now(q, request, ERR_STORE_DOWN);
+		return answer_health(q, request, true);
+	default:
+		return ask_redis(q, request, asked, begun_ns);
+	}
+}
+
+static void on_request(void *arg, struct http_request *request)
+{
+	struct queryd *q = arg;
+	const char *method = http_method(request);
+	uint64_t begun_ns = uv_hrtime();
+	struct route_request asked = { .route = ROUTE_NONE };
+	struct route_refusal why;
+	unsigned sent;
+	int status;
+
+	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
+		status = route_parse(http_path(request), http_query(request),
+				     life_wall_ms() / 1000, &asked, &why);
+	else
+		status = route_refuse(&why, 405, "bad_method", "only GET and HEAD are served");
+	sent = status < 0 ? respond_refusal(request, q->config, &why) :
+			    serve(q, request, &asked, begun_ns);
+	if (sent > 0)
+		count(q, asked.route, sent, begun_ns);
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static void on_fleet_known(void *arg)
+{
+	struct queryd *q = arg;
+
+	life_status(&q->life, "answering");
+	names_poll_tick(&q->names_poll);
+	agents_poll_tick(&q->agents_poll);
+}
+
+static void on_redis_up(void *arg)
+{
+	struct queryd *q = arg;
+
+	names_poll_restart(&q->names_poll);
+	fleet_poll(&q->fleet);
+}
+
+static void on_redis_down(void *arg, int reason)
+{
+	struct queryd *q = arg;
+
+	(void)reason;
+	fleet_forget(&q->fleet);
+	life_status(&q->life, "Redis cannot be reached");
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct queryd *q = timer->data;
+
+	fetches_sweep(&q->fetches, uv_now(&q->loop));
+	if (q->drain_by_ms > 0 && life_monotonic_ms() > q->drain_by_ms) {
+		log_warn("drain_late", "requests=%llu", (unsigned long long)q->fetches.count);
+		uv_stop(&q->loop);
+	}
+	if (++q->ticks % TICKS_A_SECOND != 0 || q->drain_by_ms > 0)
+		return;
+	fleet_poll(&q->fleet);
+	agents_poll_tick(&q->agents_poll);
+	names_poll_tick(&q->names_poll);
+}
+
+static void on_redis_closed(void *arg)
+{
+	struct queryd *q = arg;
+
+	uv_close((uv_handle_t *)&q->timer, NULL);
+	life_close(&q->life);
+}
+
+static void on_http_closed(void *arg)
+{
+	struct queryd *q = arg;
+
+	q->http = NULL;
+	redis_close(q->redis, on_redis_closed, q);
+}
+
+static void on_drain(void *arg)
+{
+	struct queryd *q = arg;
+
+	log_info("draining", "requests=%llu", (unsigned long long)q->fetches.count);
+	life_stopping(&q->life);
+	q->drain_by_ms = life_monotonic_ms() + QUERYD_DRAIN_MS;
+	http_close(q->http, on_http_closed, q);
+}
+
+static void on_reload(void *arg)
+{
+	struct queryd *q = arg;
+
+	if (conf_reload(config_spec(), q->argc, q->argv, q->config) < 0)
+		return;
+	config_apply(q->config);
+	log_info("reloaded", "%s", "");
+}
+
+/* ---- start ---------------------------------------------------------------------------------- */
+
+static int start_redis(struct queryd *q)
+{
+	static const struct redis_events events = { on_redis_up, on_redis_down };
+	int status = redis_open(&q->loop, q->config->redis, NULL, &events, q, &q->redis);
+
+	if (status < 0)
+		return status;
+	fleet_init(&q->fleet, q->redis, on_fleet_known, q);
+	fetches_init(&q->fetches, q->redis, &q->fleet);
+	agents_init(&q->agents);
+	agents_poll_init(&q->agents_poll, q->redis, &q->agents);
+	names_init(&q->names, (size_t)q->config->max_names);
+	names_poll_init(&q->names_poll, q->redis, &q->fleet, &q->names);
+	return 0;
+}
+
+static int start(struct queryd *q)
+{
+	static const struct life_events events = { on_drain, on_reload };
+	const struct http_options options = {
+		.max_connections = (uint32_t)q->config->max_connections,
+	};
+	int status = life_init(&q->life, &q->loop, &events, q);
+
+	status = status ? status : uv_timer_init(&q->loop, &q->timer);
+	if (status < 0)
+		return status;
+	q->timer.data = q;
+	status = start_redis(q);
+	if (status < 0)
+		return status;
+	status = http_listen(&q->loop, q->config->listen, "http", &options, on_request, q, &q->http);
+	if (status < 0) {
+		log_error("listen_failed", "address=%s err=%s", q->config->listen,
+			  err_name(status));
+		return status;
+	}
+	uv_timer_start(&q->timer, on_tick, TICK_MS, TICK_MS);
+	log_info("listening", "address=%s redis=%s", http_address(q->http),
+		 redis_endpoint(q->redis));
+	life_ready(&q->life);
+	return 0;
+}
+
+int queryd_run(struct config *config, int argc, char **argv)
+{
+	struct queryd *q = calloc(1, sizeof(*q));
+	int status;
+
+	if (!q)
+		return -ENOMEM;
+	q->config = config;
+	q->argc = argc;
+	q->argv = argv;
+	status = uv_loop_init(&q->loop);
+	assert(status == 0);
+	status = start(q);
+	if (status == 0) {
+		uv_run(&q->loop, UV_RUN_DEFAULT);
+		log_info("stopped", "%s", "");
+	}
+	names_release(&q->names);
+	agents_release(&q->agents);
+	(void)uv_loop_close(&q->loop);
+	free(q);
+	return status;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/respond.h"
+
+#include "queryd/answer.h"
+
+#define HEADERS_MAX    6
+#define REFUSAL_BYTES  8192
+#define JSON_TYPE      "application/json"
+#define METRICS_TYPE   "text/plain; version=0.0.4; charset=utf-8"
+
+static unsigned out_of_memory(struct http_request *request)
+{
+	http_reply_text(request, 503, "out of memory\n");
+	return 503;
+}
+
+unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
+		      struct buf *body)
+{
+	const char *origin = http_header(request, "Origin");
+	struct http_header headers[HEADERS_MAX] = {
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Cache-Control", "no-cache" },
+	};
+	size_t count = 2;
+
+	if (buf_status(body) < 0) {
+		buf_release(body);
+		return out_of_memory(request);
+	}
+	if (status == 503)
+		headers[count++] = (struct http_header){ "Retry-After", "1" };
+	if (status == 405)
+		headers[count++] = (struct http_header){ "Allow", "GET, HEAD" };
+	if (config->cors_origins[0])
+		headers[count++] = (struct http_header){ "Vary", "Origin" };
+	if (origin && config_allows_origin(config, origin))
+		headers[count++] =
+			(struct http_header){ "Access-Control-Allow-Origin", origin };
+	http_reply(request, status, JSON_TYPE, body, headers, count);
+	return status;
+}
+
+unsigned respond_refusal(struct http_request *request, const struct config *config,
+			 const struct route_refusal *why)
+{
+	struct buf body;
+
+	buf_init(&body, REFUSAL_BYTES);
+	answer_refusal(&body, why);
+	return respond_json(request, config, why->status, &body);
+}
+
+unsigned respond_metrics(struct http_request *request, struct buf *body)
+{
+	const struct http_header header = { "X-Content-Type-Options", "nosniff" };
+
+	if (buf_status(body) < 0) {
+		buf_release(body);
+		return out_of_memory(request);
+	}
+	http_reply(request, 200, METRICS_TYPE, body, &header, 1);
+	return 200;
+}

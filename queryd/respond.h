@@ -1,0 +1,27 @@
+/*
+ * respond.h - from a finished answer to HTTP.
+ *
+ * The headers that every answer has: JSON, `nosniff`, `no-cache`, Retry-After with 503, Allow
+ * with 405, and Access-Control-Allow-Origin for an origin that the operator has listed.
+ */
+#ifndef QUERYD_RESPOND_H
+#define QUERYD_RESPOND_H
+
+#include "proto/buf.h"
+#include "proto/daemon/http.h"
+#include "queryd/config.h"
+#include "queryd/route.h"
+
+/* Replies with JSON; the bytes leave *body. A body that failed becomes a plain 503. Returns the
+ * status that was sent. */
+unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
+		      struct buf *body);
+
+/* Replies with an error of the closed list. Returns its status. */
+unsigned respond_refusal(struct http_request *request, const struct config *config,
+			 const struct route_refusal *why);
+
+/* Replies with Prometheus' text format. Returns the status that was sent. */
+unsigned respond_metrics(struct http_request *request, struct buf *body);
+
+#endif

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/route.h"
+
+#include "proto/daemon/http.h"
+#include "proto/err.h"
+#include "proto/hour.h"
+#include "proto/series.h"
+#include "queryd/route_time.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define PARTS 4
+
+/* One request being read. */
+struct router {
+	struct slice query;
+	int64_t now_second;
+	struct route_request *out;
+	struct route_refusal *why;
+	uint8_t text[ROUTE_URL_BYTES]; /* the part or parameter decoded last */
+};
+
+static const struct {
+	const char *path;
+	enum route route; /* ROUTE_NONE: named by API.md, not built yet */
+} fixed[] = {
+	{ "/v1/keys", ROUTE_KEYS },
+	{ "/metrics", ROUTE_METRICS },
+	{ "/healthz", ROUTE_HEALTH },
+	{ "/readyz", ROUTE_READY },
+	{ "/", ROUTE_NONE },
+	{ "/v1/query", ROUTE_NONE },
+	{ "/v1/top", ROUTE_NONE },
+	{ "/v1/ledger", ROUTE_NONE },
+	{ "/render", ROUTE_NONE },
+	{ "/metrics/find", ROUTE_NONE },
+	{ "/metrics/expand", ROUTE_NONE },
+	{ "/version", ROUTE_NONE },
+	{ "/functions", ROUTE_NONE },
+	{ "/tags/autoComplete/tags", ROUTE_NONE },
+	{ "/tags/autoComplete/values", ROUTE_NONE },
+	{ "/events/get_data", ROUTE_NONE },
+};
+
+/* Without angle brackets, which JSON here escapes. */
+static const char forms[] = "try /KEY/STAT/YYYY-MM-DD/HOUR, /KEY/STAT/YYYY-MM-DD, "
+			    "/KEY/STAT?from=-24h, /KEY, /v1/series?key=KEY, /v1/keys?match=GLOB; "
+			    "a slash inside a key is %2F";
+
+int route_refuse(struct route_refusal *why, unsigned status, const char *error, const char *format,
+		 ...)
+{
+	va_list args;
+
+	*why = (struct route_refusal){ .status = status, .error = error };
+	va_start(args, format);
+	(void)vsnprintf(why->message, sizeof(why->message), format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+const char *route_name(enum route route)
+{
+	static const char *const names[ROUTE_COUNT] = {
+		"hour", "day", "range", "key", "keys", "metrics", "healthz", "readyz", "none",
+	};
+
+	return names[route];
+}
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+/* Decodes raw into r->text. False for a bad escape. */
+static bool decode(struct router *r, struct slice raw, bool plus_is_space, struct slice *text)
+{
+	size_t size;
+
+	if (http_unescape(raw, plus_is_space, r->text, &size) < 0)
+		return false;
+	*text = slice_of(r->text, size);
+	return true;
+}
+
+/* A parameter of the query, decoded into r->text. 1; 0 when absent or empty; ERR_MALFORMED. */
+static int parameter(struct router *r, const char *name, struct slice *text)
+{
+	struct slice raw;
+
+	if (!http_parameter(r->query, name, &raw) || raw.size == 0)
+		return 0;
+	return decode(r, raw, true, text) ? 1 : ERR_MALFORMED;
+}
+
+static int read_key(struct router *r, struct slice text, bool decoded)
+{
+	int status = decoded ? series_from_key(text, r->out->key, &r->out->key_size) :
+			       ERR_MALFORMED;
+
+	if (status == 0)
+		return 0;
+	if (status == ERR_MALFORMED)
+		return route_refuse(r->why, 400, "bad_key",
+				    "the key holds a %% that is not followed by two hex digits");
+	if (status == ERR_BAD_BYTES || status == ERR_BAD_NAME)
+		return route_refuse(r->why, 400, "bad_key",
+				    "the key is empty, holds control bytes, or is not UTF-8");
+	return route_refuse(r->why, 400, "bad_key", "the key cannot be: %s", err_text(status));
+}
+
+static int bad_stat(struct router *r, struct slice text, const char *message)
+{
+	char nearest[STAT_NAME_SIZE] = "";
+	bool near = stat_nearest(text, nearest) != NULL;
+
+	(void)route_refuse(r->why, 400, "bad_stat", near ? "%s; did you mean %s?" : "%s%s",
+			   message, nearest);
+	r->why->list_stats = true;
+	if (near)
+		memcpy(r->why->nearest, nearest, sizeof(nearest));
+	return -EINVAL;
+}
+
+static int read_stat(struct router *r, struct slice text, bool decoded)
+{
+	if (slice_equal(text, slice_text("moving_average")))
+		return route_refuse(r->why, 404, "not_found",
+				    "moving_average is not built; %s", forms);
+	if (!decoded || !stat_parse(text, &r->out->stat))
+		return bad_stat(r, text, "there is no such stat");
+	return 0;
+}
+
+/* `?kind=`; and whether the stat is one of that kind's. */
+static int read_kind(struct router *r, bool has_stat)
+{
+	struct route_request *out = r->out;
+	struct slice text;
+	int present = parameter(r, "kind", &text);
+
+	if (present == 0)
+		return 0;
+	if (present < 0 || !stat_parse_kind(text, &out->kind))
+		return route_refuse(r->why, 400, "bad_kind",
+				    "kind is one of distribution, counter, gauge, set");
+	if (!has_stat || stat_has(out->kind, out->stat.id))
+		return 0;
+	(void)route_refuse(r->why, 400, "stat_not_for_kind", "a %s has no %s",
+			   kind_name(out->kind), out->stat.name);
+	r->why->list_stats = true;
+	r->why->allowed_kind = out->kind;
+	return -EINVAL;
+}
+
+/* ---- times ---------------------------------------------------------------------------------- */
+
+static int read_date(struct router *r, struct slice text, bool decoded)
+{
+	int64_t day;
+
+	if (!decoded || hour_parse_day(text, &day) < 0)
+		return route_refuse(r->why, 400, "bad_date",
+				    "a date is YYYY-MM-DD, one that the calendar has, in UTC");
+	r->out->route = ROUTE_DAY;
+	r->out->from_hour = day * DAY_HOURS;
+	r->out->to_hour = r->out->from_hour + DAY_HOURS;
+	return 0;
+}
+
+static int read_hour(struct router *r, struct slice text, bool decoded)
+{
+	int64_t hour;
+
+	if (!decoded || !route_time_hour(text, &hour))
+		return route_refuse(r->why, 400, "bad_hour", "an hour is 0 to 23, in UTC");
+	r->out->route = ROUTE_HOUR;
+	r->out->from_hour += hour;
+	r->out->to_hour = r->out->from_hour + 1;
+	return 0;
+}
+
+static int read_end(struct router *r, const char *name, int64_t *hour)
+{
+	bool is_to = name[0] == 't';
+	struct slice text = slice_text("now");
+	int present = parameter(r, name, &text);
+
+	if (present == 0 && !is_to)
+		return route_refuse(r->why, 400, "bad_range",
+				    "say when: /KEY/STAT/YYYY-MM-DD/HOUR, or ?from=-24h");
+	if (present < 0 || !route_time_end(text, is_to, r->now_second, hour))
+		return route_refuse(r->why, 400, "bad_range",
+				    "%s is YYYY-MM-DD, YYYY-MM-DDTHH, unix seconds, -24h, -7d or now",
+				    name);
+	return 0;
+}
+
+static int read_step(struct router *r)
+{
+	struct slice text;
+	int present = parameter(r, "step", &text);
+
+	r->out->step = ROUTE_STEP_HOUR;
+	if (present == 0 || (present > 0 && slice_equal(text, slice_text("hour"))))
+		return 0;
+	if (present > 0 && slice_equal(text, slice_text("day")))
+		r->out->step = ROUTE_STEP_DAY;
+	else if (present > 0 && slice_equal(text, slice_text("total")))
+		r->out->step = ROUTE_STEP_TOTAL;
+	else
+		return route_refuse(r->why, 400, "bad_step", "step is hour, day or total");
+	return 0;
+}
+
+static int read_range(struct router *r)
+{
+	struct route_request *out = r->out;
+
+	if (read_end(r, "from", &out->from_hour) < 0 || read_end(r, "to", &out->to_hour) < 0 ||
+	    read_step(r) < 0)
+		return -EINVAL;
+	if (out->from_hour >= out->to_hour)
+		return route_refuse(r->why, 400, "bad_range", "from lies before to: [from, to)");
+	if (out->to_hour - out->from_hour > ROUTE_RANGE_HOURS)
+		return route_refuse(r->why, 400, "bad_range", "a range is at most %d hours",
+				    ROUTE_RANGE_HOURS);
+	out->route = ROUTE_RANGE;
+	return 0;
+}
+
+/* ---- routes --------------------------------------------------------------------------------- */
+
+/* Cuts the path at `/`, without a last empty part. More than PARTS parts count as PARTS + 1. */
+static size_t split(struct slice path, struct slice parts[PARTS])
+{
+	const uint8_t *at = path.ptr + 1;
+	const uint8_t *end = path.ptr + path.size;
+	size_t count = 0;
+
+	while (at < end) {
+		const uint8_t *slash = memchr(at, '/', (size_t)(end - at));
+		const uint8_t *stop = slash ? slash : end;
+		if (count == PARTS)
+			return PARTS + 1;
+		parts[count++] = slice_of(at, (size_t)(stop - at));
+		at = slash ? slash + 1 : end;
+	}
+	return count;
+}
+
+/* Decodes a part and hands it on. */
+static int part(struct router *r, struct slice raw,
+		int (*read)(struct router *r, struct slice text, bool decoded))
+{
+	struct slice text = raw;
+	bool decoded = decode(r, raw, false, &text);
+
+	return read(r, text, decoded);
+}
+
+static int parse_parts(struct router *r, const struct slice *parts, size_t count)
+{
+	bool of_v1 = slice_equal(parts[0], slice_text("v1"));
+
+	if (count == 2 && of_v1)
+		return route_refuse(r->why, 404, "not_found", "nothing is there; %s", forms);
+	if (part(r, parts[0], read_key) < 0)
+		return -EINVAL;
+	if (count > 1 && part(r, parts[1], read_stat) < 0)
+		return -EINVAL;
+	if (read_kind(r, count > 1) < 0)
+		return -EINVAL;
+	if (count == 2)
+		return read_range(r);
+	r->out->route = ROUTE_KEY;
+	if (count > 2 && part(r, parts[2], read_date) < 0)
+		return -EINVAL;
+	if (count > 3 && part(r, parts[3], read_hour) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* One parameter of /v1/series that must be readable if it is there. 1, 0 when absent, -EINVAL. */
+static int series_part(struct router *r, const char *name,
+		       int (*read)(struct router *r, struct slice text, bool decoded))
+{
+	struct slice text = { 0 };
+	int present = parameter(r, name, &text);
+
+	if (present == 0)
+		return 0;
+	return read(r, text, present > 0) < 0 ? -EINVAL : 1;
+}
+
+static int parse_series(struct router *r)
+{
+	struct slice ignored;
+	int key = series_part(r, "key", read_key);
+	int stat = key > 0 ? series_part(r, "stat", read_stat) : 0;
+	int date = stat >= 0 ? series_part(r, "date", read_date) : 0;
+
+	if (key == 0)
+		return route_refuse(r->why, 400, "bad_key", "key= is missing");
+	if (key < 0 || stat < 0 || date < 0 || read_kind(r, stat > 0) < 0)
+		return -EINVAL;
+	if (date > 0)
+		date = series_part(r, "hour", read_hour) < 0 ? -EINVAL : 1;
+	else if (http_parameter(r->query, "hour", &ignored))
+		return route_refuse(r->why, 400, "bad_date", "hour= needs date=YYYY-MM-DD");
+	if (date < 0)
+		return -EINVAL;
+	if (stat > 0)
+		return date > 0 ? 0 : read_range(r);
+	if (date > 0 || http_parameter(r->query, "from", &ignored))
+		return bad_stat(r, slice_of(NULL, 0), "stat= is missing");
+	r->out->route = ROUTE_KEY;
+	return 0;
+}
+
+static int read_limit(struct router *r)
+{
+	struct slice text;
+	int present = parameter(r, "limit", &text);
+	uint32_t limit = 0;
+	size_t i;
+
+	r->out->limit = ROUTE_LIMIT;
+	if (present == 0)
+		return 0;
+	for (i = 0; present > 0 && i < text.size; i++) {
+		if (i == 4 || text.ptr[i] < '0' || text.ptr[i] > '9')
+			present = 0;
+		limit = limit * 10 + (uint32_t)(text.ptr[i] - '0');
+	}
+	if (present <= 0 || limit == 0 || limit > ROUTE_LIMIT_MAX)
+		return route_refuse(r->why, 400, "bad_limit", "limit is 1 to %d", ROUTE_LIMIT_MAX);
+	r->out->limit = limit;
+	return 0;
+}
+
+static int parse_keys(struct router *r)
+{
+	struct slice text = slice_text("*");
+	int present = parameter(r, "match", &text);
+	const char *wrong = present < 0 ? "match holds a bad escape" :
+					  glob_compile(&r->out->match, text);
+
+	if (wrong)
+		return route_refuse(r->why, 400, "bad_match", "%s", wrong);
+	if (read_limit(r) < 0)
+		return -EINVAL;
+	present = parameter(r, "after", &text);
+	if (present < 0 || (present > 0 && text.size > LIMIT_SERIES_BYTES))
+		return route_refuse(r->why, 400, "bad_key", "after is the `next` of an answer");
+	r->out->key_size = present > 0 ? text.size : 0;
+	if (present > 0)
+		memcpy(r->out->key, text.ptr, text.size);
+	r->out->route = ROUTE_KEYS;
+	return 0;
+}
+
+/* 1 when the path is not one of the fixed ones. */
+static int parse_fixed(struct router *r, struct slice path)
+{
+	size_t i;
+
+	if (slice_equal(path, slice_text("/v1/series")))
+		return parse_series(r);
+	for (i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+		if (!slice_equal(path, slice_text(fixed[i].path)))
+			continue;
+		if (fixed[i].route == ROUTE_NONE)
+			return route_refuse(r->why, 404, "not_found", "nothing is there yet; %s",
+					    forms);
+		r->out->route = fixed[i].route;
+		return fixed[i].route == ROUTE_KEYS ? parse_keys(r) : 0;
+	}
+	return 1;
+}
+
+int route_parse(struct slice path, struct slice query, int64_t now_second,
+		struct route_request *out, struct route_refusal *why)
+{
+	struct router r = { .query = query, .now_second = now_second, .out = out, .why = why };
+	struct slice parts[PARTS];
+	size_t count;
+	int status;
+
+	*out = (struct route_request){ .route = ROUTE_NONE };
+	if (path.size + query.size > ROUTE_URL_BYTES)
+		return route_refuse(why, 414, "too_large", "a URL is at most %d bytes",
+				    ROUTE_URL_BYTES);
+	if (path.size == 0 || path.ptr[0] != '/')
+		return route_refuse(why, 404, "not_found", "a path begins with a slash");
+	status = parse_fixed(&r, path);
+	if (status > 0) {
+		count = split(path, parts);
+		status = count == 0 || count > PARTS ?
+				 route_refuse(why, 404, "not_found", "nothing is there; %s", forms) :
+				 parse_parts(&r, parts, count);
+	}
+	if (status < 0)
+		out->route = ROUTE_NONE;
+	return status;
+}
