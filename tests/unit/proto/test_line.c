@@ -53,7 +53,9 @@ static void the_short_and_the_long_way_agree(void **state)
 	static const char *const values[] = { "0",    "1",      "123",
 					      "12.5", "0.001",  "999999999999999",
 					      "1.",   ".5",     "1234567.7654321",
-					      "0012", "000.10", "12345678901234.5" };
+					      "0012", "000.10", "12345678901234.5",
+					      "0.12345678901234567", "1234567890123456789",
+					      "123456789012345678901234" };
 	static const char *const types[] = { "c", "g", "ms", "h", "d", "m" };
 
 	(void)state;
@@ -195,6 +197,7 @@ static void events_and_checks_are_told_from_metrics(void **state)
 	(void)state;
 	heard_refuse("_e{5,4}:title|text", ERR_EVENT);
 	heard_refuse("_e{", ERR_EVENT);
+	heard_refuse("_e{1,1}:1|c", ERR_EVENT);
 	heard_refuse("_e{1,1}:\x01|\xff", ERR_EVENT);
 	heard_refuse("_sc|name|0", ERR_SERVICE_CHECK);
 	heard_expect("_e:1|c", "_e c 1");
