@@ -23,7 +23,7 @@ PKGS_STORE  := hiredis
 PKGS        := $(PKGS_PURE) $(PKGS_DAEMON) $(PKGS_STORE)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes \
-        -Wvla -Wformat=2 -fno-common
+        -Wvla -Wformat=2 -Wno-overlength-strings -fno-common
 ifeq ($(DEV),1)
 WARN += -Werror
 endif
