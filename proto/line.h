@@ -6,7 +6,8 @@
  * never reads past the bytes given. The usual line without tags is reported with a
  * series that borrows from the line itself; everything else borrows from the parser.
  *
- * line_split() cuts a datagram into lines. Cost: one pass; about 50-100 ns a line.
+ * line_split() cuts a datagram into lines. Cost: about 20 ns for `name:123|ms`, 100 to 300
+ * with a rate, tags or packed values.
  * A parser serves one thread.
  */
 #ifndef PROTO_LINE_H

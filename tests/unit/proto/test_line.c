@@ -197,7 +197,7 @@ static void events_and_checks_are_told_from_metrics(void **state)
 	(void)state;
 	heard_refuse("_e{5,4}:title|text", ERR_EVENT);
 	heard_refuse("_e{", ERR_EVENT);
-	heard_refuse("_e{1,1}:1|c", ERR_EVENT);
+	heard_refuse("_e{}:1|c", ERR_EVENT);
 	heard_refuse("_e{1,1}:\x01|\xff", ERR_EVENT);
 	heard_refuse("_sc|name|0", ERR_SERVICE_CHECK);
 	heard_expect("_e:1|c", "_e c 1");
