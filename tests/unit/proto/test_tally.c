@@ -103,7 +103,8 @@ static void test_the_process_describes_itself(void **state)
 	clock_gettime(CLOCK_REALTIME, &now);
 	assert_true(value_of(text, "process_start_time_seconds") > (double)now.tv_sec - 300);
 	assert_true(value_of(text, "process_start_time_seconds") < (double)now.tv_sec + 2);
-	snprintf(build, sizeof(build), "\nhourglass_build_info{program=\"hourglass-agent\",version=\"%s\"} 1\n",
+	snprintf(build, sizeof(build),
+		 "\nhourglass_build_info{program=\"hourglass-agent\",version=\"%s\"} 1\n",
 		 conf_version());
 	assert_non_null(strstr(text, build));
 	buf_release(&out);

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/daemon/http.h"
+
+#include "tests/lib/http_pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void test_a_client_that_left_does_not_end_its_request(void **state)
+{
+	struct http_pair *f = http_pair_start(NULL);
+
+	(void)state;
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /a?b HTTP/1.1\r\nUser-Agent: gone\r\n" HTTP_CLOSE);
+	test_loop_until_count(&f->t, &f->held_count, 1);
+	stream_close(f->client.s, false);
+	test_loop_until(&f->t, &f->client.closed);
+	for (int i = 0; i < 10; i++)
+		test_loop_turn(&f->t);
+	assert_true(slice_equal(http_path(f->held[0]), slice_text("/a")));
+	assert_string_equal(http_header(f->held[0], "User-Agent"), "gone");
+	http_reply_text(f->held[0], 200, "to nobody");
+	http_pair_finish(f);
+}
+
+static void test_closing_waits_for_the_reply_and_delivers_it(void **state)
+{
+	struct http_pair *f = http_pair_start(NULL);
+
+	(void)state;
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /x HTTP/1.1\r\n" HTTP_CLOSE);
+	test_loop_until_count(&f->t, &f->held_count, 1);
+	http_close(f->server, http_pair_done, f);
+	http_close(f->server, http_pair_done, f);
+	for (int i = 0; i < 10; i++)
+		test_loop_turn(&f->t);
+	assert_false(f->done);
+	http_reply_text(f->held[0], 200, "last words");
+	test_loop_until(&f->t, &f->done);
+	test_loop_until(&f->t, &f->client.closed);
+	assert_non_null(strstr(f->client.got, "last words"));
+	test_loop_finish(&f->t);
+	free(f);
+}
+
+static void test_closing_from_within_a_handler_is_safe(void **state)
+{
+	struct http_pair *f = http_pair_start(NULL);
+
+	(void)state;
+	f->close_in_handler = true;
+	http_pair_ask(f, &f->client, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+	test_loop_until(&f->t, &f->done);
+	test_loop_until(&f->t, &f->client.closed);
+	assert_http_status(&f->client, "200");
+	assert_non_null(strstr(f->client.got, "hello"));
+	test_loop_finish(&f->t);
+	free(f);
+}
+
+static void test_a_kept_connection_is_refused_while_closing(void **state)
+{
+	struct http_pair *f = http_pair_start(NULL);
+
+	(void)state;
+	http_pair_ask(f, &f->second, "GET /kept HTTP/1.1\r\nHost: x\r\n\r\n");
+	http_pair_until(f, &f->second, "hello");
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /held HTTP/1.1\r\n" HTTP_CLOSE);
+	test_loop_until_count(&f->t, &f->held_count, 1);
+	http_close(f->server, http_pair_done, f);
+	f->second.size = 0;
+	assert_int_equal(stream_write(f->second.s, slice_text("GET /new HTTP/1.1\r\nHost: x\r\n\r\n")),
+			 0);
+	test_loop_until(&f->t, &f->second.closed);
+	assert_http_status(&f->second, "503");
+	assert_int_equal(f->calls, 2);
+	http_reply_text(f->held[0], 200, "bye");
+	test_loop_until(&f->t, &f->done);
+	test_loop_until(&f->t, &f->client.closed);
+	test_loop_finish(&f->t);
+	free(f);
+}
+
+static void test_a_body_is_collected_whole(void **state)
+{
+	struct http_options options = { .max_body_bytes = 100 };
+	struct http_pair *f = http_pair_start(&options);
+
+	(void)state;
+	http_pair_ask(f, &f->client, "POST /in HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+			   "Content-Length: 10\r\n\r\n01234");
+	for (int i = 0; i < 20; i++)
+		test_loop_turn(&f->t);
+	assert_int_equal(f->calls, 0);
+	assert_int_equal(stream_write(f->client.s, slice_text("56789")), 0);
+	test_loop_until(&f->t, &f->client.closed);
+	assert_http_status(&f->client, "200");
+	assert_string_equal(f->method, "POST");
+	assert_string_equal(f->body, "0123456789");
+	http_pair_get(f, "POST /in HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\n"
+			"Connection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+	assert_string_equal(f->body, "abcde");
+	http_pair_finish(f);
+}
+
+static void test_a_body_over_the_limit_is_413(void **state)
+{
+	static const char *const requests[] = {
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n01234567890",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n",
+		("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\nConnection: close\r\n"
+		 "\r\n8\r\n01234567\r\n3\r\n890\r\n0\r\n\r\n"),
+	};
+	struct http_options options = { .max_body_bytes = 10 };
+	struct http_pair *f = http_pair_start(&options);
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		http_pair_get(f, requests[i]);
+		assert_http_status(&f->client, "413");
+	}
+	assert_int_equal(f->calls, 0);
+	http_pair_finish(f);
+	f = http_pair_start(NULL);
+	http_pair_get(f, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n0");
+	assert_http_status(&f->client, "413");
+	http_pair_finish(f);
+}
+
+static void test_an_endless_body_is_cut_off(void **state)
+{
+	struct http_options options = { .max_body_bytes = 10 };
+	struct http_pair *f = http_pair_start(&options);
+	static char chunk[65536 + 10];
+	size_t sent = 0;
+
+	(void)state;
+	snprintf(chunk, sizeof(chunk), "10000\r\n%065536d\r\n", 0);
+	http_pair_ask(f, &f->client, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+	while (!f->client.closed) {
+		if (f->client.s != NULL && stream_queued(f->client.s) == 0 &&
+		    stream_write(f->client.s, slice_of(chunk, 65536 + 9)) == 0)
+			sent += 65536;
+		uv_run(&f->t.loop, UV_RUN_ONCE);
+	}
+	assert_true(sent > 1 << 20);
+	assert_int_equal(f->calls, 0);
+	http_pair_finish(f);
+}
+
+static void test_a_url_too_long_is_414_and_headers_431(void **state)
+{
+	static char request[60000];
+	struct http_pair *f = http_pair_start(NULL);
+
+	(void)state;
+	snprintf(request, sizeof(request), "GET /%050000d HTTP/1.1\r\n" HTTP_CLOSE, 0);
+	http_pair_get(f, request);
+	assert_http_status(&f->client, "414");
+	snprintf(request, sizeof(request), "GET / HTTP/1.1\r\nX-Long: %050000d\r\n" HTTP_CLOSE, 0);
+	http_pair_get(f, request);
+	assert_http_status(&f->client, "431");
+	assert_int_equal(f->calls, 0);
+	http_pair_finish(f);
+}
+
+static void test_what_is_not_http_never_reaches_the_handler(void **state)
+{
+	static const char *const requests[] = {
+		"hello\r\n\r\n",
+		"GET\r\n\r\n",
+		("GET / HTTP/9.9\r\n" HTTP_CLOSE),
+		"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+	};
+	struct http_pair *f = http_pair_start(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		http_pair_ask(f, &f->client, requests[i]);
+		while (!f->client.closed && strstr(f->client.got, "\r\n\r\n") == NULL)
+			uv_run(&f->t.loop, UV_RUN_ONCE);
+		if (strstr(f->client.got, "HTTP/1.1 200") != NULL || f->calls > 0)
+			fail_msg("was served: %s", requests[i]);
+		if (f->client.s != NULL)
+			stream_close(f->client.s, false);
+		test_loop_until(&f->t, &f->client.closed);
+		f->client.got[0] = '\0';
+	}
+	assert_int_equal(f->calls, 0);
+	http_pair_finish(f);
+}
+
+static void test_an_idle_connection_ends(void **state)
+{
+	struct http_options options = { .idle_seconds = 1 };
+	struct http_pair *f = http_pair_start(&options);
+
+	(void)state;
+	http_pair_get(f, "GET / HTTP/1.1\r\n");
+	assert_int_equal(f->calls, 0);
+	http_pair_finish(f);
+}
+
+static void test_connections_over_the_limit_wait(void **state)
+{
+	struct http_options options = { .max_connections = 1 };
+	struct http_pair *f = http_pair_start(&options);
+
+	(void)state;
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /1 HTTP/1.1\r\n" HTTP_CLOSE);
+	test_loop_until_count(&f->t, &f->held_count, 1);
+	http_pair_ask(f, &f->second, "GET /2 HTTP/1.1\r\n" HTTP_CLOSE);
+	for (int i = 0; i < 20; i++)
+		test_loop_turn(&f->t);
+	assert_int_equal(f->calls, 1);
+	http_reply_text(f->held[0], 200, "one");
+	test_loop_until_count(&f->t, &f->held_count, 2);
+	http_reply_text(f->held[1], 200, "two");
+	test_loop_until(&f->t, &f->second.closed);
+	http_pair_finish(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_client_that_left_does_not_end_its_request),
+		cmocka_unit_test(test_closing_waits_for_the_reply_and_delivers_it),
+		cmocka_unit_test(test_closing_from_within_a_handler_is_safe),
+		cmocka_unit_test(test_a_kept_connection_is_refused_while_closing),
+		cmocka_unit_test(test_a_body_is_collected_whole),
+		cmocka_unit_test(test_a_body_over_the_limit_is_413),
+		cmocka_unit_test(test_an_endless_body_is_cut_off),
+		cmocka_unit_test(test_a_url_too_long_is_414_and_headers_431),
+		cmocka_unit_test(test_what_is_not_http_never_reaches_the_handler),
+		cmocka_unit_test(test_an_idle_connection_ends),
+		cmocka_unit_test(test_connections_over_the_limit_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
