@@ -114,6 +114,11 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(COMMON)
 
 bench-build: $(BENCH)
 
+# The simulator runs the very cores of agent and relay in one thread (tests/sim/README.md).
+SIM_OBJ := $(call obj,$(wildcard tests/sim/*.c))
+$(B)/sim: $(SIM_OBJ) $(call lib,agent) $(call lib,relay) $(call lib,proto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_PURE)) -lm
+
 test: ## everything: set-up, build, unit, golden and system tests (what the README names)
 	$(Q)packaging/deps.sh test
 	$(Q)$(MAKE) --no-print-directory all unit-build bench-build
