@@ -62,6 +62,9 @@ static void test_a_batch_is_the_document_s_bytes(void **state)
 	buf_init(&out, LIMIT_BATCH_BYTES);
 	make_golden(&out);
 	bytes_assert_hex(buf_view(&out), golden);
+	assert_int_equal(out.size, 98);
+	assert_true(hash_chain_next(0xa1b2c3d4e5f60718, buf_view(&out)) == 0x1f5eb03465af0b6b);
+	assert_true(hash64(slice_text("checkout.latency")) == 0x5ac3ef7c069e7e6d);
 	buf_release(&out);
 }
 
