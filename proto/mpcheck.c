@@ -240,8 +240,10 @@ int mpcheck_unpack(struct slice bytes, const struct mpcheck_rule *rule, msgpack_
 	msgpack_unpacked_init(&unpacked);
 	result = msgpack_unpack_next(&unpacked, (const char *)bytes.ptr, bytes.size, &offset);
 	if (result != MSGPACK_UNPACK_SUCCESS) {
+		/* The bytes are sound, so only memory can have failed: msgpack-c reports that as
+		 * a parse error too, and a good batch must not be refused for it. */
 		msgpack_unpacked_destroy(&unpacked);
-		return result == MSGPACK_UNPACK_NOMEM_ERROR ? -ENOMEM : ERR_MALFORMED;
+		return -ENOMEM;
 	}
 	assert(offset == bytes.size);
 	*out = unpacked;
