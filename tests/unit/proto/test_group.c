@@ -114,6 +114,35 @@ static void test_minus_zero_becomes_zero_in_both_codecs(void **state)
 	buf_release(&out);
 }
 
+/* Each of a pair has a decimal form, but the scale they share asks for too large a mantissa;
+ * or, just below that, not. */
+static void test_a_shared_scale_stays_within_the_mantissa(void **state)
+{
+	double above[2] = { 4503599627370496, 0.5 };
+	double below[2] = { 112589990684262, 0.5 };
+	double negative[2] = { -4503599627370496, 0.5 };
+
+	(void)state;
+	assert_int_equal(assert_survives(above, 2, whole), GROUP_FLOAT64);
+	assert_int_equal(assert_survives(negative, 2, whole), GROUP_FLOAT64);
+	assert_int_equal(assert_survives(below, 2, whole), GROUP_DECIMAL);
+}
+
+static void test_a_foreign_minus_zero_is_read_as_zero(void **state)
+{
+	uint8_t room[16];
+	struct slice bytes = bytes_of_hex("00 0000000000000080", room, sizeof(room));
+	struct group_reader r;
+	uint64_t run;
+	double value;
+
+	(void)state;
+	assert_int_equal(group_open(&r, KIND_DISTRIBUTION, bytes), 0);
+	assert_int_equal(group_next(&r, &value, &run), 1);
+	assert_true(value == 0 && !signbit(value));
+	assert_int_equal(group_next(&r, &value, &run), 0);
+}
+
 /* A double of some shape that metrics have, and of some that they should not. */
 static double shaped(unsigned shape, uint64_t *random)
 {
@@ -459,6 +488,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_double_survives_and_takes_its_codec),
 		cmocka_unit_test(test_minus_zero_becomes_zero_in_both_codecs),
+		cmocka_unit_test(test_a_shared_scale_stays_within_the_mantissa),
+		cmocka_unit_test(test_a_foreign_minus_zero_is_read_as_zero),
 		cmocka_unit_test(test_the_multiset_survives_whatever_it_is),
 		cmocka_unit_test(test_order_does_not_show_in_the_bytes),
 		cmocka_unit_test(test_sampling_is_carried_before_the_values),
