@@ -1,0 +1,29 @@
+/*
+ * admin.h - the agent's own HTTP: /metrics, /healthz, /readyz.
+ *
+ * Alive is whoever answers; ready is an agent that listens and has a relay to send to. An agent
+ * that is not ready still takes lines: that is what its spool is for. The loop's thread.
+ */
+#ifndef AGENT_ADMIN_H
+#define AGENT_ADMIN_H
+
+#include "proto/buf.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct http_server;
+
+struct admin_source {
+	/* Appends all metrics. */
+	void (*metrics)(void *arg, struct buf *out);
+	/* NULL when ready, else why not, as a sentence. */
+	const char *(*unready)(void *arg);
+	void *arg;
+};
+
+/* Serves source (borrowed) on an address. *out: http_close. 0, a negative errno. */
+int admin_listen(uv_loop_t *loop, const char *address, const struct admin_source *source,
+		 struct http_server **out) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+
+#include "agent/admin.h"
+#include "agent/delivery.h"
+#include "agent/gauges.h"
+#include "agent/identity.h"
+#include "agent/intake.h"
+#include "agent/ledger.h"
+#include "agent/receive.h"
+#include "agent/seal.h"
+#include "proto/daemon/http.h"
+#include "proto/daemon/life.h"
+#include "proto/err.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define AGENT_WATERMARK_MS 1000
+/* Retention is 35 days (CONTRACT.md); until a relay has named the floor, a day less is safe. */
+#define AGENT_MAX_AGE_S (34 * 86400)
+
+enum agent_phase {
+	AGENT_RUNNING,
+	AGENT_DRAINING, /* the receiver has ended; what is held is being delivered */
+	AGENT_ENDED,    /* handles are being closed */
+};
+
+struct agent {
+	struct config *config;
+	int argc;
+	char **argv;
+	uv_loop_t loop;
+	uv_timer_t timer;
+	struct life life;
+	struct ledger ledger;
+	struct identity identity;
+	struct intake intake;
+	struct receiver *receiver;
+	struct seal seal;
+	struct gauges gauges;
+	struct delivery *delivery;
+	struct http_server *admin;
+	struct admin_source admin_source;
+	struct series_tag tags[CONFIG_TAGS];
+	enum agent_phase phase;
+	int64_t seal_ms;
+	int64_t next_seal_ms;
+	int64_t next_watermark_ms;
+	int64_t drain_until_ms;
+	int64_t since_ms; /* unix: all received before it is sealed */
+	struct log_limit postponed;
+};
+
+static void agent_work(struct agent *a);
+
+/* ---- sealing ---- */
+
+static int agent_emit(void *arg, uint32_t partition, const struct batch_writer *w,
+		      uint64_t samples)
+{
+	struct agent *a = arg;
+
+	return delivery_append(a->delivery, partition, w, samples, a->since_ms);
+}
+
+static bool agent_hold(void *arg, const struct table_group *group)
+{
+	struct agent *a = arg;
+
+	return intake_hold(&a->intake, group);
+}
+
+/* Whether to seal now. Not before P is known; not into a full spool, but the last seal must
+ * go somewhere, and memory is all there is. */
+static bool agent_may_seal(struct agent *a, bool last)
+{
+	struct intake_level level;
+	uint64_t suppressed;
+
+	if (delivery_partitions(a->delivery) == 0)
+		return false;
+	level = intake_level(&a->intake);
+	if (last || delivery_has_room(a->delivery, level.bytes))
+		return true;
+	tally_add(&a->ledger.seals_postponed, 1);
+	if (log_allowed(&a->postponed, life_monotonic_ms(), &suppressed))
+		log_warn("spool_full", "open_samples=%" PRIu64 " suppressed=%" PRIu64,
+			 level.samples, suppressed);
+	return false;
+}
+
+/* Turns what was received into batches. last: nothing will be received any more. */
+static void agent_seal(struct agent *a, bool last)
+{
+	struct seal_counts counts;
+	struct table *table;
+	int64_t now_ms, second;
+	uint64_t held;
+
+	receive_count_drops(a->receiver);
+	if (!agent_may_seal(a, last))
+		return;
+	table = intake_swap(&a->intake, &now_ms);
+	second = last ? INT64_MAX : now_ms / 1000;
+	held = gauges_settle(&a->gauges, table, second, agent_hold, a);
+	counts = seal_run(&a->seal, table, delivery_partitions(a->delivery), agent_emit, a);
+	intake_done(&a->intake);
+	tally_add(&a->ledger.lost_memory, counts.lost);
+	tally_add(&a->ledger.seals, 1);
+	if (counts.lost > 0)
+		log_error("no_memory", "for=batch lost_samples=%" PRIu64, counts.lost);
+	/* What was held back was received in the second that is still running. */
+	if (held == 0)
+		a->since_ms = now_ms;
+	else if (second * 1000 > a->since_ms)
+		a->since_ms = second * 1000;
+	delivery_sealed_until(a->delivery, a->since_ms);
+}
+
+/* ---- draining ---- */
+
+static void agent_on_closed(uv_handle_t *handle)
+{
+	(void)handle;
+}
+
+static void agent_end(struct agent *a)
+{
+	uint64_t undelivered = delivery_undelivered(a->delivery);
+	uint64_t unsealed = intake_level(&a->intake).samples;
+
+	delivery_publish(a->delivery, undelivered == 0 && unsealed == 0);
+	if (undelivered > 0 || unsealed > 0)
+		log_warn("stopped",
+			 "undelivered_samples=%" PRIu64 " unsealed_samples=%" PRIu64
+			 " hint=\"these are lost: the spool is in memory\"",
+			 undelivered, unsealed);
+	else
+		log_info("stopped", "undelivered_samples=0 unsealed_samples=0");
+	a->phase = AGENT_ENDED;
+	delivery_close(a->delivery, true);
+	a->delivery = NULL;
+	if (a->admin != NULL)
+		http_close(a->admin, NULL, NULL);
+	a->admin = NULL;
+	uv_close((uv_handle_t *)&a->timer, agent_on_closed);
+	life_close(&a->life);
+}
+
+/* Whether draining has come to its end, delivered or not. */
+static bool agent_drained(struct agent *a, int64_t now_ms)
+{
+	if (intake_level(&a->intake).samples > 0)
+		agent_seal(a, true); /* P may have become known only now */
+	if (now_ms >= a->drain_until_ms)
+		return true;
+	return intake_level(&a->intake).samples == 0 && delivery_undelivered(a->delivery) == 0;
+}
+
+static void agent_on_drain(void *arg)
+{
+	struct agent *a = arg;
+
+	log_info("draining", "drain_ms=%" PRId64, a->config->drain_ms);
+	life_stopping(&a->life);
+	receive_stop(a->receiver);
+	a->phase = AGENT_DRAINING;
+	a->drain_until_ms = life_monotonic_ms() + a->config->drain_ms;
+	agent_seal(a, true);
+	agent_work(a);
+}
+
+static void agent_on_reload(void *arg)
+{
+	struct agent *a = arg;
+
+	if (conf_reload(config_spec(), a->argc, a->argv, a->config) < 0)
+		return;
+	log_set_level(config_log_level(a->config));
+	log_info("reloaded", "log_level=%" PRId64, a->config->log_level);
+}
+
+/* ---- the loop ---- */
+
+static void agent_on_timer(uv_timer_t *timer)
+{
+	agent_work(timer->data);
+}
+
+static int64_t agent_least(int64_t x, int64_t y)
+{
+	return x < y ? x : y;
+}
+
+/* Sets the timer to what is due next. */
+static void agent_arm(struct agent *a, int64_t now_ms)
+{
+	int64_t next_ms = agent_least(delivery_next_ms(a->delivery), a->next_watermark_ms);
+
+	if (a->phase == AGENT_RUNNING)
+		next_ms = agent_least(next_ms, a->next_seal_ms);
+	else
+		next_ms = agent_least(next_ms, a->drain_until_ms);
+	uv_update_time(&a->loop);
+	uv_timer_start(&a->timer, agent_on_timer,
+		       next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 0, 0);
+}
+
+/* Does all that is due. Called when time has passed and when something came. */
+static void agent_work(struct agent *a)
+{
+	int64_t now_ms = life_monotonic_ms();
+
+	if (a->phase == AGENT_ENDED)
+		return;
+	if (a->phase == AGENT_RUNNING && now_ms >= a->next_seal_ms) {
+		/* Late by more than an interval (a stopped process): begin a new beat. */
+		a->next_seal_ms += a->seal_ms;
+		if (a->next_seal_ms <= now_ms)
+			a->next_seal_ms = now_ms + a->seal_ms;
+		agent_seal(a, false);
+	}
+	delivery_run(a->delivery, now_ms);
+	if (now_ms >= a->next_watermark_ms) {
+		a->next_watermark_ms = now_ms + AGENT_WATERMARK_MS;
+		delivery_publish(a->delivery, false);
+	}
+	if (a->phase == AGENT_DRAINING && agent_drained(a, now_ms)) {
+		agent_end(a);
+		return;
+	}
+	agent_arm(a, now_ms);
+}
+
+static void agent_on_floor(void *arg, int64_t floor_second)
+{
+	struct agent *a = arg;
+
+	receive_set_floor(a->receiver, floor_second);
+}
+
+static void agent_on_pace(void *arg, int64_t seal_ms)
+{
+	struct agent *a = arg;
+
+	a->seal_ms = seal_ms > a->config->seal_ms ? seal_ms : a->config->seal_ms;
+}
+
+static void agent_on_settled(void *arg)
+{
+	agent_work(arg);
+}
+
+static const struct delivery_events agent_delivery_events = {
+	.floor = agent_on_floor,
+	.pace = agent_on_pace,
+	.settled = agent_on_settled,
+};
+
+static const struct life_events agent_life_events = {
+	.drain = agent_on_drain,
+	.reload = agent_on_reload,
+};
+
+/* ---- admin ---- */
+
+static void agent_metrics(void *arg, struct buf *out)
+{
+	struct agent *a = arg;
+	struct intake_level level = intake_level(&a->intake);
+
+	receive_count_drops(a->receiver);
+	if (a->delivery != NULL)
+		delivery_count(a->delivery);
+	tally_set(&a->ledger.samples_open, level.samples);
+	tally_set(&a->ledger.table_bytes, level.bytes);
+	tally_set(&a->ledger.table_series, level.series);
+	ledger_render(&a->ledger, out);
+	tally_render_process("hourglass-agent", out);
+}
+
+static const char *agent_unready(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->phase != AGENT_RUNNING)
+		return "stopping\n";
+	return delivery_ready(a->delivery) ? NULL : "no relay is ready; lines are kept\n";
+}
+
+/* ---- life ---- */
+
+static int agent_open_inputs(struct agent *a)
+{
+	size_t tag_count = config_tags(a->config, a->tags);
+	struct receive_options options = {
+		.listen = a->config->listen,
+		.buffer_bytes = (size_t)a->config->receive_buffer,
+		.lines = config_line_options(a->config, a->tags, tag_count),
+		.max_age_s = AGENT_MAX_AGE_S,
+	};
+	int status = identity_open(&a->identity, config_state_dir(a->config));
+
+	if (status == 0)
+		status = intake_init(&a->intake, (size_t)a->config->max_keys,
+				     (size_t)a->config->table_max);
+	if (status == 0)
+		status = seal_init(&a->seal);
+	if (status == 0)
+		status = receive_open(&options, &a->intake, &a->ledger, &a->receiver);
+	return status;
+}
+
+static int agent_open_admin(struct agent *a)
+{
+	int status;
+
+	a->admin_source = (struct admin_source){ .metrics = agent_metrics,
+						 .unready = agent_unready, .arg = a };
+	if (*a->config->admin == '\0')
+		return 0;
+	status = admin_listen(&a->loop, a->config->admin, &a->admin_source, &a->admin);
+	if (status < 0)
+		log_error("listen_failed", "address=%s err=%s", a->config->admin,
+			  err_name(status));
+	return status;
+}
+
+static int agent_open(struct agent *a)
+{
+	char addresses[RECEIVE_TEXT_SIZE];
+	int status = agent_open_inputs(a);
+
+	if (status == 0)
+		status = agent_open_admin(a);
+	if (status == 0)
+		status = delivery_new(&a->loop, a->config, &a->identity, &a->ledger,
+				      &agent_delivery_events, a, &a->delivery);
+	if (status == 0)
+		status = life_init(&a->life, &a->loop, &agent_life_events, a);
+	if (status == 0)
+		status = receive_start(a->receiver);
+	if (status < 0)
+		return status;
+	a->since_ms = life_wall_ms();
+	a->seal_ms = a->config->seal_ms;
+	log_info("listening", "listen=%s admin=%s", receive_addresses(a->receiver, addresses),
+		 a->admin ? http_address(a->admin) : "none");
+	return 0;
+}
+
+static void agent_close(struct agent *a)
+{
+	receive_close(a->receiver);
+	delivery_close(a->delivery, false);
+	seal_release(&a->seal);
+	gauges_release(&a->gauges);
+	identity_close(&a->identity);
+}
+
+int agent_run(struct config *config, int argc, char **argv)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int status;
+
+	if (a == NULL)
+		return 1;
+	a->config = config;
+	a->argc = argc;
+	a->argv = argv;
+	a->identity.lock = -1;
+	gauges_init(&a->gauges);
+	log_set_level(config_log_level(config));
+	if (uv_loop_init(&a->loop) < 0)
+		return 1;
+	uv_timer_init(&a->loop, &a->timer);
+	a->timer.data = a;
+	status = agent_open(a);
+	if (status < 0) {
+		/* The process ends now: open handles need no farewell. */
+		log_error("start_failed", "err=%s", err_name(status));
+		agent_close(a);
+		return 1;
+	}
+	a->next_seal_ms = life_monotonic_ms() + a->seal_ms;
+	agent_work(a);
+	life_ready(&a->life);
+	log_info("ready", "version=%s", conf_version());
+	uv_run(&a->loop, UV_RUN_DEFAULT);
+	agent_close(a);
+	intake_release(&a->intake);
+	uv_loop_close(&a->loop);
+	free(a);
+	return 0;
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/config.h"
+
+#include "agent/receive.h"
+#include "proto/limits.h"
+#include "proto/net/addr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KIB 1024
+#define MIB (1024 * KIB)
+#define GIB (1024LL * MIB)
+
+static const char *const config_signed[] = { "delta", "set", NULL };
+static const char *const config_sanitize[] = { "none", "statsd", NULL };
+static const char *const config_levels[] = { "error", "warn", "info", "debug", NULL };
+
+static const char *config_check_relays(const char *text)
+{
+	struct slice list = slice_text(text);
+	struct addr address;
+	size_t count = 0;
+	int more;
+
+	while ((more = addr_next(&list, &address)) == 1)
+		if (++count > CONFIG_RELAYS || address.port == 0 ||
+		    (address.scheme != ADDR_NONE && address.scheme != ADDR_TCP))
+			return "host:port, comma-separated";
+	return more < 0 || count == 0 ? "host:port, comma-separated" : NULL;
+}
+
+static const char *config_check_admin(const char *text)
+{
+	struct addr address;
+
+	if (*text == '\0')
+		return NULL;
+	return addr_parse(slice_text(text), &address) == 0 && address.scheme == ADDR_NONE ?
+		       NULL :
+		       "host:port, or nothing for none";
+}
+
+/* Takes the next part of a comma-separated list, without blanks around it. */
+static bool config_next(struct slice *list, struct slice *part)
+{
+	const uint8_t *comma;
+
+	if (list->size == 0)
+		return false;
+	comma = memchr(list->ptr, ',', list->size);
+	*part = slice_of(list->ptr, comma ? (size_t)(comma - list->ptr) : list->size);
+	*list = comma ? slice_of(comma + 1, list->size - part->size - 1) :
+			slice_of(list->ptr + list->size, 0);
+	while (part->size > 0 && part->ptr[0] == ' ')
+		*part = slice_of(part->ptr + 1, part->size - 1);
+	while (part->size > 0 && part->ptr[part->size - 1] == ' ')
+		part->size--;
+	return true;
+}
+
+static bool config_split_tag(struct slice part, struct series_tag *tag)
+{
+	const uint8_t *equals = part.size ? memchr(part.ptr, '=', part.size) : NULL;
+
+	if (equals == NULL || equals == part.ptr)
+		return false;
+	tag->key = slice_of(part.ptr, (size_t)(equals - part.ptr));
+	tag->value = slice_of(equals + 1, part.size - tag->key.size - 1);
+	return true;
+}
+
+static const char *config_check_tags(const char *text)
+{
+	struct slice list = slice_text(text), part;
+	struct series_tag tags[CONFIG_TAGS];
+	uint8_t series[LIMIT_SERIES_BYTES];
+	size_t count = 0, size;
+
+	while (config_next(&list, &part))
+		if (count == CONFIG_TAGS || !config_split_tag(part, &tags[count++]))
+			return "key=value, comma-separated, at most 16";
+	if (series_build(slice_text("x"), tags, count, series, &size) < 0)
+		return "key=value of UTF-8 without control bytes";
+	return NULL;
+}
+
+#define TEXT(key_, member_, fallback_, max_, check_, help_)                                    \
+	{ .key = (key_), .type = CONF_TEXT, .offset = offsetof(struct config, member_),        \
+	  .fallback = (fallback_), .max = (max_), .check = (check_), .help = (help_) }
+#define NUMBER(key_, type_, member_, fallback_, min_, max_, help_)                             \
+	{ .key = (key_), .type = (type_), .offset = offsetof(struct config, member_),          \
+	  .fallback = (fallback_), .min = (min_), .max = (max_), .help = (help_) }
+#define CHOICE(key_, member_, fallback_, choices_, reloadable_, help_)                         \
+	{ .key = (key_), .type = CONF_CHOICE, .offset = offsetof(struct config, member_),      \
+	  .fallback = (fallback_), .choices = (choices_), .reloadable = (reloadable_),         \
+	  .help = (help_) }
+
+static const struct conf_row config_rows[] = {
+	TEXT("listen", listen, "udp://127.0.0.1:8125", 4096, receive_check,
+	     "Where lines are taken: udp://host:port or unixgram:///path, comma-separated. "
+	     "Sockets passed by systemd are used instead."),
+	TEXT("relays", relays, "127.0.0.1:8127", 8192, config_check_relays,
+	     "Relays to begin with, host:port, comma-separated; they tell of the others."),
+	TEXT("state_dir", state_dir, "", 4096, NULL,
+	     "Folder that keeps the agent's identity; systemd's StateDirectory when empty, and "
+	     "without either a new identity at each start."),
+	TEXT("admin", admin, "127.0.0.1:8126", 280, config_check_admin,
+	     "Where HTTP /metrics, /healthz and /readyz are served; empty: nowhere."),
+	TEXT("add_tags", add_tags, "", 4096, config_check_tags,
+	     "Tags put on every series that does not have them, key=value, comma-separated."),
+	CHOICE("gauge_signed", gauge_signed, "delta", config_signed, false,
+	       "What `+3|g` means: delta changes the gauge, set makes it absolute (DogStatsD)."),
+	CHOICE("sanitize", sanitize, "none", config_sanitize, false,
+	       "statsd rewrites names as statsd does; none keeps them."),
+	NUMBER("seal_ms", CONF_MS, seal_ms, "500ms", 10, 60000,
+	       "How often what was received is sealed and sent."),
+	NUMBER("max_keys", CONF_INT, max_keys, "100000", 1, 10000000,
+	       "Series that one seal interval may have; samples of more are refused."),
+	NUMBER("table_max", CONF_BYTES, table_max, "128MiB", MIB, 64 * GIB,
+	       "Memory for what is received and not yet sealed; samples over it are refused."),
+	NUMBER("receive_buffer", CONF_BYTES, receive_buffer, "16MiB", 4 * KIB, GIB,
+	       "The sockets' receive buffer to ask for (the system may grant less)."),
+	NUMBER("spool_max", CONF_BYTES, spool_max, "1GiB", 64 * KIB, 1024 * GIB,
+	       "Bytes of sealed batches to keep; at the limit sealing waits."),
+	NUMBER("segment_bytes", CONF_BYTES, segment_bytes, "8MiB", MIB, GIB,
+	       "Size of a spool file. Not used yet: the spool is in memory."),
+	NUMBER("grace_ms", CONF_MS, grace_ms, "0", 0, 3600000,
+	       "How long a commit must have stood before its batch is dropped; 0: as the relays "
+	       "say, who know the store."),
+	NUMBER("confirm_ms", CONF_MS, confirm_ms, "10s", 50, 600000,
+	       "How often relays are asked whether kept batches are still stored."),
+	NUMBER("peer_timeout_ms", CONF_MS, peer_timeout_ms, "1s", 300, 60000,
+	       "A relay that has been silent for so long is given up."),
+	NUMBER("drain_ms", CONF_MS, drain_ms, "5s", 0, 600000,
+	       "How long to try to deliver what is held when asked to stop."),
+	CHOICE("log_level", log_level, "info", config_levels, true,
+	       "What is logged: error, warn, info or debug, and what is graver."),
+};
+
+static const struct conf_flag config_flags[] = {
+	{ .name = "explain", .offset = offsetof(struct config, explain),
+	  .help = "Read lines from standard input and say in JSON how each is understood." },
+	{ .name = "datagram", .offset = offsetof(struct config, datagram),
+	  .help = "With --explain: take all of standard input as one datagram." },
+};
+
+const struct conf_spec *config_spec(void)
+{
+	static const struct conf_spec spec = {
+		.program = "hourglass-agent",
+		.summary = "takes statsd lines on this host and delivers them to relays",
+		.rows = config_rows,
+		.row_count = sizeof(config_rows) / sizeof(config_rows[0]),
+		.flags = config_flags,
+		.flag_count = sizeof(config_flags) / sizeof(config_flags[0]),
+		.struct_size = sizeof(struct config),
+	};
+
+	return &spec;
+}
+
+enum log_level config_log_level(const struct config *c)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	(void)log_level_parse(config_levels[c->log_level], &level);
+	return level;
+}
+
+size_t config_relays(const struct config *c, struct slice out[CONFIG_RELAYS])
+{
+	struct slice list = slice_text(c->relays);
+	size_t count = 0;
+
+	while (count < CONFIG_RELAYS && config_next(&list, &out[count]))
+		count += out[count].size > 0;
+	return count;
+}
+
+size_t config_tags(const struct config *c, struct series_tag out[CONFIG_TAGS])
+{
+	struct slice list = slice_text(c->add_tags), part;
+	size_t count = 0;
+
+	while (count < CONFIG_TAGS && config_next(&list, &part))
+		count += config_split_tag(part, &out[count]);
+	return count;
+}
+
+struct line_options config_line_options(const struct config *c, const struct series_tag *tags,
+					size_t tag_count)
+{
+	return (struct line_options){
+		.gauge_signed_sets = c->gauge_signed == 1,
+		.sanitize_statsd = c->sanitize == 1,
+		.add_tags = tags,
+		.add_tag_count = tag_count,
+	};
+}
+
+const char *config_state_dir(const struct config *c)
+{
+	const char *systemd = getenv("STATE_DIRECTORY");
+
+	if (*c->state_dir != '\0')
+		return c->state_dir;
+	return systemd ? systemd : "";
+}

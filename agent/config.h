@@ -1,0 +1,64 @@
+/*
+ * config.h - the agent's configuration, read by proto/daemon/conf.h's table.
+ *
+ * config.c is the only reader of the text; everybody else sees this struct. Texts that
+ * are lists (`relays`, `add_tags`) are taken apart here once.
+ */
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H
+
+#include "proto/daemon/conf.h"
+#include "proto/daemon/log.h"
+#include "proto/line.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_RELAYS 64
+#define CONFIG_TAGS   16
+
+struct config {
+	char *listen;
+	char *relays;
+	char *state_dir;
+	char *admin;
+	char *add_tags;
+	int64_t seal_ms;
+	int64_t spool_max;
+	int64_t segment_bytes;
+	int64_t grace_ms;
+	int64_t confirm_ms;
+	int64_t peer_timeout_ms;
+	int64_t drain_ms;
+	int64_t max_keys;
+	int64_t table_max;
+	int64_t receive_buffer;
+	int64_t gauge_signed;
+	int64_t sanitize;
+	int64_t log_level;
+
+	bool explain;
+	bool datagram;
+};
+
+/* What conf_parse needs. Static. */
+const struct conf_spec *config_spec(void);
+
+/* The log level of the configuration. */
+enum log_level config_log_level(const struct config *c);
+
+/* The relays as text, borrowed from the configuration; at most CONFIG_RELAYS. Returns how many. */
+size_t config_relays(const struct config *c, struct slice out[CONFIG_RELAYS]);
+
+/* add_tags taken apart, borrowed from the configuration. Returns how many. */
+size_t config_tags(const struct config *c, struct series_tag out[CONFIG_TAGS]);
+
+/* How lines are read; tags as config_tags gave them, borrowed. */
+struct line_options config_line_options(const struct config *c, const struct series_tag *tags,
+					size_t tag_count);
+
+/* state_dir, or systemd's STATE_DIRECTORY, or "" for none. Borrowed. */
+const char *config_state_dir(const struct config *c);
+
+#endif

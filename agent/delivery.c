@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/delivery.h"
+
+#include "agent/outbox.h"
+#include "agent/peer.h"
+#include "agent/route.h"
+#include "agent/spool.h"
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
+#include "proto/err.h"
+#include "proto/hour.h"
+#include "proto/limits.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static_assert(ROUTE_SLOTS == OUTBOX_PEERS && ROUTE_NONE == OUTBOX_NO_PEER,
+	      "a slot of the route is a peer of the outbox");
+
+struct delivery {
+	uv_loop_t *loop;
+	const struct config *config;
+	struct identity *identity;
+	struct ledger *ledger;
+	const struct delivery_events *events;
+	void *arg;
+	char host[FRAME_TEXT_BYTES + 1];
+
+	uint32_t partitions; /* 0: not known, and no outbox yet */
+	int64_t grace_ms;
+	struct route route;
+	struct peer *peers[ROUTE_SLOTS];
+	struct spool *spool;
+	struct outbox outbox;
+	int64_t watermark_ms; /* the last one published */
+
+	/* A live list that has come and waits for delivery_run. */
+	char *live_text;
+	struct slice live[LIMIT_FRAME_RELAYS];
+	size_t live_count;
+};
+
+static bool delivery_is_ready(void *arg, size_t slot)
+{
+	struct delivery *d = arg;
+
+	return d->peers[slot] != NULL && peer_state(d->peers[slot]) == PEER_READY;
+}
+
+/* ---- the outbox's effects ---- */
+
+static int delivery_send_streams(struct delivery *d, size_t peer, enum frame_type type,
+				 struct frame_streams streams)
+{
+	struct frame f = { .type = type, .streams = streams };
+
+	return peer_send(d->peers[peer], &f);
+}
+
+static int delivery_send_open(void *arg, size_t peer, struct frame_stream *list, size_t count)
+{
+	return delivery_send_streams(arg, peer, FRAME_OPEN,
+				     (struct frame_streams){ .list = list, .count = count });
+}
+
+static int delivery_send_confirm(void *arg, size_t peer, uint64_t token,
+				 struct frame_stream *list, size_t count)
+{
+	return delivery_send_streams(
+		arg, peer, FRAME_CONFIRM,
+		(struct frame_streams){ .token = token, .list = list, .count = count });
+}
+
+static int delivery_send_batch(void *arg, size_t peer, const struct frame_batch *batch)
+{
+	struct delivery *d = arg;
+	struct frame f = { .type = FRAME_BATCH, .batch = *batch };
+
+	return peer_send(d->peers[peer], &f);
+}
+
+static size_t delivery_choose(void *arg, uint32_t partition)
+{
+	struct delivery *d = arg;
+
+	return route_choose(&d->route, partition, delivery_is_ready, d);
+}
+
+static void delivery_foreign(void *arg, const struct stream_id *id, uint32_t partition)
+{
+	struct delivery *d = arg;
+	struct stream_id stream;
+
+	(void)id;
+	identity_renew(d->identity);
+	stream = identity_stream(d->identity);
+	log_error("foreign_chain",
+		  "partition=%u hint=\"a copy of this agent or of its state_dir has run; "
+		  "what it had not delivered here is counted as lost\"",
+		  partition);
+	if (outbox_begin_stream(&d->outbox, &stream) < 0)
+		log_error("no_memory", "for=stream");
+}
+
+static const struct outbox_effects delivery_effects = {
+	.send_open = delivery_send_open,
+	.send_batch = delivery_send_batch,
+	.send_confirm = delivery_send_confirm,
+	.choose = delivery_choose,
+	.foreign = delivery_foreign,
+};
+
+/* ---- what peers tell ---- */
+
+static void delivery_hello(void *arg, struct frame_hello *hello)
+{
+	struct delivery *d = arg;
+
+	hello->cfg = d->partitions ? hash_cfg(d->partitions) : 0;
+	memcpy(hello->agent_id, d->identity->agent_id, FRAME_AGENT_BYTES);
+	hello->incarnation = d->identity->incarnation;
+	hello->host = slice_text(d->host);
+}
+
+/* The first relay's word settles what fleet this agent belongs to. */
+static int delivery_join(struct delivery *d, uint32_t partitions)
+{
+	struct outbox_options options = { .partitions = partitions,
+					  .confirm_ms = d->config->confirm_ms };
+	struct stream_id stream = identity_stream(d->identity);
+	int status;
+
+	if (d->outbox.streams == NULL) {
+		status = outbox_init(&d->outbox, &options, &delivery_effects, d, d->spool, &stream);
+		if (status < 0)
+			return status;
+	}
+	status = route_set_partitions(&d->route, partitions);
+	if (status < 0) {
+		outbox_release(&d->outbox);
+		return status;
+	}
+	d->partitions = partitions;
+	log_info("fleet", "partitions=%u cfg=%" PRIu64, partitions, hash_cfg(partitions));
+	return 0;
+}
+
+static int delivery_welcome(void *arg, size_t slot, const struct frame_welcome *welcome)
+{
+	struct delivery *d = arg;
+	int64_t grace_ms = d->config->grace_ms;
+	int status = 0;
+
+	(void)slot;
+	if (welcome->partitions == 0 || welcome->partitions > LIMIT_PARTITIONS ||
+	    welcome->cfg != hash_cfg(welcome->partitions) ||
+	    (d->partitions != 0 && welcome->partitions != d->partitions)) {
+		tally_add(&d->ledger->relays_foreign, 1);
+		return ERR_FOREIGN_CONFIG;
+	}
+	if (d->partitions == 0)
+		status = delivery_join(d, welcome->partitions);
+	if (status < 0)
+		return status;
+	/* Relays of one store say the same; should they not, the longer one is safe. */
+	if (grace_ms == 0)
+		grace_ms = welcome->grace_ms < INT32_MAX ? (int64_t)welcome->grace_ms : INT32_MAX;
+	if (grace_ms > d->grace_ms)
+		d->grace_ms = grace_ms;
+	outbox_set_grace(&d->outbox, d->grace_ms);
+	return 0;
+}
+
+static void delivery_up(void *arg, size_t slot, uint64_t session)
+{
+	struct delivery *d = arg;
+
+	outbox_peer_up(&d->outbox, slot, session);
+	delivery_publish(d, false);
+}
+
+static void delivery_leaving(void *arg, size_t slot)
+{
+	struct delivery *d = arg;
+
+	outbox_peer_leaving(&d->outbox, slot);
+}
+
+static void delivery_down(void *arg, size_t slot)
+{
+	struct delivery *d = arg;
+
+	outbox_peer_down(&d->outbox, slot);
+}
+
+static void delivery_drained(void *arg, size_t slot)
+{
+	struct delivery *d = arg;
+
+	if (d->partitions != 0)
+		outbox_peer_drained(&d->outbox, slot);
+}
+
+/* Keeps a copy of the live list: peers cannot be closed while one of them is talking. */
+static void delivery_note_relays(struct delivery *d, const struct frame_relays *relays)
+{
+	size_t size = 0, count = relays->count < LIMIT_FRAME_RELAYS ? relays->count :
+								      LIMIT_FRAME_RELAYS;
+	char *text;
+
+	for (size_t i = 0; i < count; i++)
+		size += relays->list[i].size;
+	text = malloc(size + 1);
+	if (text == NULL)
+		return; /* the next list will do */
+	free(d->live_text);
+	d->live_text = text;
+	d->live_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct slice name = relays->list[i];
+
+		if (name.size > 0)
+			memcpy(text, name.ptr, name.size);
+		d->live[i] = slice_of(text, name.size);
+		text += name.size;
+	}
+	if (relays->floor_hour > 0 && relays->floor_hour < INT32_MAX)
+		d->events->floor(d->arg, relays->floor_hour * HOUR_SECONDS);
+	d->events->pace(d->arg, relays->seal_ms < INT32_MAX ? (int64_t)relays->seal_ms : 0);
+}
+
+static void delivery_frame(void *arg, size_t slot, uint64_t session, const struct frame *f)
+{
+	struct delivery *d = arg;
+	int64_t now_ms = life_monotonic_ms();
+
+	switch (f->type) {
+	case FRAME_STATE:
+		outbox_note_states(&d->outbox, slot, session,
+				   f->streams.cause == FRAME_RESET ? LANE_RESET : LANE_OPENED,
+				   &f->streams, now_ms);
+		break;
+	case FRAME_COMMITTED:
+		outbox_note_states(&d->outbox, slot, session, LANE_COMMITTED, &f->streams, now_ms);
+		break;
+	case FRAME_CONFIRMED:
+		outbox_note_confirmed(&d->outbox, slot, session, &f->streams, now_ms);
+		break;
+	case FRAME_RELAYS:
+		delivery_note_relays(d, &f->relays);
+		break;
+	case FRAME_BUSY:
+		outbox_peer_busy(&d->outbox, slot, f->busy);
+		break;
+	default:
+		assert(!"peer.c hands on nothing else");
+	}
+}
+
+static void delivery_settled(void *arg)
+{
+	struct delivery *d = arg;
+
+	d->events->settled(d->arg);
+}
+
+static const struct peer_events delivery_peer_events = {
+	.hello = delivery_hello,
+	.welcome = delivery_welcome,
+	.up = delivery_up,
+	.leaving = delivery_leaving,
+	.down = delivery_down,
+	.frame = delivery_frame,
+	.drained = delivery_drained,
+	.settled = delivery_settled,
+};
+
+/* ---- connections ---- */
+
+static void delivery_drop_peer(struct delivery *d, size_t slot, bool flush)
+{
+	struct peer *p = d->peers[slot];
+
+	d->peers[slot] = NULL;
+	if (p != NULL)
+		peer_close(p, flush);
+}
+
+static void delivery_take_live(struct delivery *d)
+{
+	if (d->live_text == NULL)
+		return;
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		if (!route_would_keep(&d->route, slot, d->live, d->live_count))
+			delivery_drop_peer(d, slot, true);
+	if (route_set_live(&d->route, d->live, d->live_count) < 0)
+		log_error("no_memory", "for=relays");
+	log_debug("relays", "live=%zu", d->live_count);
+	free(d->live_text);
+	d->live_text = NULL;
+}
+
+/* Whether any relay that is not a last resort is ready. */
+static bool delivery_has_first(struct delivery *d)
+{
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		if (delivery_is_ready(d, slot) && !route_is_last_resort(&d->route, slot))
+			return true;
+	return false;
+}
+
+/* Opens the connections that are wanted and closes those that are not. */
+static void delivery_connect(struct delivery *d)
+{
+	bool has_first = delivery_has_first(d);
+
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++) {
+		const char *name = route_name(&d->route, slot);
+		bool spare = name != NULL && has_first && route_is_last_resort(&d->route, slot);
+
+		if (d->peers[slot] != NULL && spare &&
+		    (d->partitions == 0 || outbox_peer_idle(&d->outbox, slot)))
+			delivery_drop_peer(d, slot, true);
+		if (d->peers[slot] == NULL && name != NULL && !spare &&
+		    peer_new(d->loop, name, slot, d->config->peer_timeout_ms,
+			     &delivery_peer_events, d, &d->peers[slot]) == -EINVAL)
+			log_debug("relay_name", "slot=%zu", slot);
+	}
+}
+
+static void delivery_tick_peers(struct delivery *d, int64_t now_ms)
+{
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++) {
+		struct peer *p = d->peers[slot];
+
+		if (p == NULL)
+			continue;
+		peer_tick(p, now_ms);
+		if (d->partitions != 0 && peer_queued(p) == 0)
+			outbox_peer_drained(&d->outbox, slot);
+	}
+}
+
+void delivery_run(struct delivery *d, int64_t now_ms)
+{
+	delivery_take_live(d);
+	delivery_tick_peers(d, now_ms);
+	delivery_connect(d);
+	if (d->partitions != 0)
+		outbox_run(&d->outbox, now_ms);
+}
+
+int64_t delivery_next_ms(const struct delivery *d)
+{
+	int64_t next_ms = d->partitions ? outbox_next_ms(&d->outbox) : INT64_MAX;
+
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		if (d->peers[slot] != NULL && peer_next_ms(d->peers[slot]) < next_ms)
+			next_ms = peer_next_ms(d->peers[slot]);
+	return next_ms;
+}
+
+/* ---- life ---- */
+
+int delivery_new(uv_loop_t *loop, const struct config *config, struct identity *identity,
+		 struct ledger *ledger, const struct delivery_events *events, void *arg,
+		 struct delivery **out)
+{
+	struct delivery *d = calloc(1, sizeof(*d));
+	struct slice relays[CONFIG_RELAYS];
+	int status;
+
+	if (d == NULL)
+		return -ENOMEM;
+	d->loop = loop;
+	d->config = config;
+	d->identity = identity;
+	d->ledger = ledger;
+	d->events = events;
+	d->arg = arg;
+	route_init(&d->route);
+	if (gethostname(d->host, sizeof(d->host) - 1) < 0)
+		d->host[0] = '\0';
+	status = spool_new((size_t)config->spool_max, &d->spool);
+	if (status == 0)
+		status = route_set_configured(&d->route, relays, config_relays(config, relays));
+	if (status < 0) {
+		delivery_close(d, false);
+		return status;
+	}
+	tally_set(&ledger->spool_bytes_max, (uint64_t)config->spool_max);
+	*out = d;
+	delivery_connect(d);
+	return 0;
+}
+
+void delivery_close(struct delivery *d, bool flush)
+{
+	if (d == NULL)
+		return;
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		delivery_drop_peer(d, slot, flush);
+	if (d->partitions != 0)
+		outbox_release(&d->outbox);
+	spool_free(d->spool);
+	route_release(&d->route);
+	free(d->live_text);
+	free(d);
+}
+
+uint32_t delivery_partitions(const struct delivery *d)
+{
+	return d->partitions;
+}
+
+bool delivery_has_room(const struct delivery *d, size_t bytes)
+{
+	return spool_has_room(d->spool, bytes);
+}
+
+int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
+		    uint64_t samples, int64_t since_ms)
+{
+	return outbox_append(&d->outbox, partition, w, samples, since_ms);
+}
+
+void delivery_sealed_until(struct delivery *d, int64_t sealed_until_ms)
+{
+	if (d->partitions != 0)
+		outbox_sealed_until(&d->outbox, sealed_until_ms);
+}
+
+void delivery_publish(struct delivery *d, bool left)
+{
+	struct frame f = { .type = FRAME_WATERMARK };
+
+	if (d->partitions == 0)
+		return;
+	f.watermark = (struct frame_watermark){ .committed_ms = outbox_watermark(&d->outbox),
+						.left = left, .host = slice_text(d->host) };
+	if (f.watermark.committed_ms == 0)
+		return; /* nothing was sealed yet: there is nothing to say */
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		if (delivery_is_ready(d, slot) && peer_send(d->peers[slot], &f) == 0)
+			break;
+	d->watermark_ms = f.watermark.committed_ms;
+}
+
+uint64_t delivery_undelivered(const struct delivery *d)
+{
+	return d->partitions ? outbox_undelivered(&d->outbox) : 0;
+}
+
+bool delivery_ready(const struct delivery *d)
+{
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		if (d->peers[slot] != NULL && peer_state(d->peers[slot]) == PEER_READY)
+			return true;
+	return false;
+}
+
+static void delivery_count_relays(struct delivery *d)
+{
+	uint64_t known = 0, ready = 0;
+
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++) {
+		known += route_name(&d->route, slot) != NULL;
+		ready += delivery_is_ready(d, slot);
+	}
+	tally_set(&d->ledger->relays_known, known);
+	tally_set(&d->ledger->relays_ready, ready);
+}
+
+void delivery_count(struct delivery *d)
+{
+	const struct outbox_counts *counts = &d->outbox.counts;
+	struct ledger *l = d->ledger;
+
+	delivery_count_relays(d);
+	tally_set(&l->spool_bytes, spool_bytes(d->spool));
+	tally_set(&l->spool_batches, spool_records(d->spool));
+	tally_set(&l->partitions, d->partitions);
+	tally_set(&l->watermark_seconds, (uint64_t)(d->watermark_ms / 1000));
+	tally_set(&l->samples_undelivered, delivery_undelivered(d));
+	tally_set(&l->samples_sealed, counts->sealed);
+	tally_set(&l->samples_committed, counts->committed);
+	tally_set(&l->samples_stable, counts->stable);
+	tally_set(&l->lost_declared, counts->lost);
+	tally_set(&l->batches_sealed, counts->batches_sealed);
+	tally_set(&l->batches_sent, counts->batches_sent);
+	tally_set(&l->opens, counts->opens);
+	tally_set(&l->confirms, counts->confirms);
+	tally_set(&l->rewinds, counts->rewinds);
+	tally_set(&l->failovers, counts->failovers);
+	tally_set(&l->foreign, counts->foreign);
+}

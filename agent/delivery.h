@@ -1,0 +1,75 @@
+/*
+ * delivery.h - everything between a sealed batch and the relays.
+ *
+ *     seal -> outbox (pure) -> peers (sockets) -> relays
+ *                 ^ route (pure): which relay for which partition
+ *
+ * Wires the pure machines to connections: keeps a connection to every relay of the live list
+ * (and to configured ones that it does not name only while none of the list is ready), learns the
+ * number of partitions, the grace window and the floor from the relays, and publishes the
+ * watermark through any of them. Before the first WELCOME ever, P is not known, so nothing can be
+ * sealed. The loop's thread.
+ */
+#ifndef AGENT_DELIVERY_H
+#define AGENT_DELIVERY_H
+
+#include "agent/config.h"
+#include "agent/identity.h"
+#include "agent/ledger.h"
+#include "proto/batch.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct delivery;
+
+struct delivery_events {
+	void (*floor)(void *arg, int64_t floor_second); /* what is older cannot be written */
+	void (*pace)(void *arg, int64_t seal_ms);       /* relays ask for rarer seals; 0: as before */
+	void (*settled)(void *arg); /* something came of a relay: call delivery_run */
+};
+
+/* Readies it and starts to connect. config, identity and ledger are borrowed. *out: delivery_close. 0, a
+ * negative error. */
+int delivery_new(uv_loop_t *loop, const struct config *config, struct identity *identity,
+		 struct ledger *ledger, const struct delivery_events *events, void *arg,
+		 struct delivery **out) __attribute__((warn_unused_result));
+
+/* Closes the connections, after sending what is queued if flush, and frees it with all batches. No
+ * event comes any more. NULL is allowed. */
+void delivery_close(struct delivery *d, bool flush);
+
+/* The fleet's number of partitions; 0 while no relay has said. */
+uint32_t delivery_partitions(const struct delivery *d);
+
+/* Whether a seal of so many bytes would fit the spool. */
+bool delivery_has_room(const struct delivery *d, size_t bytes);
+
+/* Seals one batch (outbox_append). Partitions must be known. */
+int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
+		    uint64_t samples, int64_t since_ms) __attribute__((warn_unused_result));
+
+/* All samples received before this unix time have been appended. */
+void delivery_sealed_until(struct delivery *d, int64_t sealed_until_ms);
+
+/* Lets time pass for connections, and acts on what is due. */
+void delivery_run(struct delivery *d, int64_t now_ms);
+
+/* When delivery_run is due at the latest. */
+int64_t delivery_next_ms(const struct delivery *d);
+
+/* Publishes the watermark; left: this agent stopped in order and owes nothing. */
+void delivery_publish(struct delivery *d, bool left);
+
+/* Samples sealed and not committed. */
+uint64_t delivery_undelivered(const struct delivery *d);
+
+/* Whether a relay takes batches. */
+bool delivery_ready(const struct delivery *d);
+
+/* Brings the ledger's figures of delivery up to date. */
+void delivery_count(struct delivery *d);
+
+#endif

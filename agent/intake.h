@@ -1,0 +1,63 @@
+/*
+ * intake.h - the table that receivers fill and the seal takes away.
+ *
+ * Two tables share a pool of memory: receivers fill the open one under the mutex, held for one
+ * burst of datagrams; a seal swaps the two pointers and then reads the other one without any
+ * lock, so it never stalls a receiver. Time is read under the mutex: what goes into the new
+ * table was received after the swap, and the watermark may say so.
+ */
+#ifndef AGENT_INTAKE_H
+#define AGENT_INTAKE_H
+
+#include "agent/table.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct intake {
+	/* private */
+	pthread_mutex_t lock;
+	struct arena_pool pool;
+	struct carry carry;
+	struct table tables[2];
+	struct table *open;
+	struct table *sealed;
+};
+
+/* Empty tables of at most max_keys series each and max_bytes together. 0, a negative errno. */
+int intake_init(struct intake *in, size_t max_keys, size_t max_bytes)
+	__attribute__((warn_unused_result));
+
+/* Frees all. No receiver may run any more. */
+void intake_release(struct intake *in);
+
+void intake_lock(struct intake *in);   /* before intake_add: a burst's begin */
+void intake_unlock(struct intake *in); /* a burst's end */
+
+/* Adds a sample to the open table, which the caller has locked. As table_add. */
+int intake_add(struct intake *in, const struct line_sample *sample, int64_t second)
+	__attribute__((warn_unused_result));
+
+/* Takes the open table away and puts the empty one in its place. *now_ms is the unix time of the
+ * swap. The result is the caller's until intake_done. */
+struct table *intake_swap(struct intake *in, int64_t *now_ms);
+
+/* Puts a gauge's group of the table that was taken back before the open one's (gauges.h). False
+ * when there is no room. */
+bool intake_hold(struct intake *in, const struct table_group *group);
+
+/* The table that was taken has been sealed: empties it. */
+void intake_done(struct intake *in);
+
+struct intake_level {
+	uint64_t samples;
+	size_t series;
+	size_t bytes;
+};
+
+/* How full the open table is. */
+struct intake_level intake_level(struct intake *in);
+
+#endif

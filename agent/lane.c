@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/lane.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define LANE_FIRST_RECORDS 16
+
+void lane_init(struct lane *l, const struct stream_id *stream, uint32_t partition)
+{
+	*l = (struct lane){ .next_seq = 1, .chain = hash_chain_start(stream, partition) };
+}
+
+void lane_release(struct lane *l)
+{
+	free(l->records);
+	l->records = NULL;
+	l->capacity = l->head = l->count = l->past = 0;
+}
+
+static struct lane_record *lane_at(const struct lane *l, size_t index)
+{
+	assert(index < l->count);
+	return &l->records[l->head + index];
+}
+
+/* How many notes have a seq at or below the given one. */
+static size_t lane_index_after(const struct lane *l, uint64_t seq)
+{
+	size_t low = 0, high = l->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (lane_at(l, middle)->seq <= seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The index of the first kept batch after a seq. */
+static size_t lane_kept_after(const struct lane *l, uint64_t seq)
+{
+	size_t index = lane_index_after(l, seq);
+
+	return index > l->past ? index : l->past;
+}
+
+int lane_reserve(struct lane *l)
+{
+	size_t capacity = l->capacity ? 2 * l->capacity : LANE_FIRST_RECORDS;
+	struct lane_record *grown;
+
+	if (l->head + l->count < l->capacity)
+		return 0;
+	if (l->head > l->capacity / 2) {
+		memmove(l->records, l->records + l->head, l->count * sizeof(*l->records));
+		l->head = 0;
+		return 0;
+	}
+	grown = realloc(l->records, capacity * sizeof(*grown));
+	if (grown == NULL)
+		return -ENOMEM;
+	l->records = grown;
+	l->capacity = capacity;
+	return 0;
+}
+
+void lane_append(struct lane *l, uint64_t chain_after, const struct lane_record *record)
+{
+	struct lane_record *note = &l->records[l->head + l->count];
+
+	assert(l->head + l->count < l->capacity);
+	*note = *record;
+	note->seq = l->next_seq++;
+	note->chain_before = l->chain;
+	note->chain_after = chain_after;
+	note->samples_before = l->samples;
+	note->lost = 0;
+	note->committed_ms = LANE_NOT_YET;
+	note->counted = false;
+	l->chain = chain_after;
+	l->samples += note->samples;
+	l->count++;
+}
+
+size_t lane_kept(const struct lane *l)
+{
+	return l->count - l->past;
+}
+
+uint64_t lane_base_seq(const struct lane *l)
+{
+	return lane_kept(l) ? lane_at(l, l->past)->seq - 1 : l->next_seq - 1;
+}
+
+size_t lane_in_flight(const struct lane *l)
+{
+	return l->sent > l->committed ?
+		       lane_kept_after(l, l->sent) - lane_kept_after(l, l->committed) :
+		       0;
+}
+
+size_t lane_bytes_in_flight(const struct lane *l)
+{
+	size_t bytes = 0;
+
+	for (size_t i = lane_kept_after(l, l->committed);
+	     i < l->count && lane_at(l, i)->seq <= l->sent; i++)
+		bytes += lane_at(l, i)->size;
+	return bytes;
+}
+
+uint64_t lane_undelivered(const struct lane *l)
+{
+	uint64_t samples = 0;
+
+	for (size_t i = lane_kept_after(l, l->committed); i < l->count; i++)
+		samples += lane_at(l, i)->samples;
+	return samples;
+}
+
+int64_t lane_since(const struct lane *l)
+{
+	size_t index = lane_kept_after(l, l->committed);
+
+	return index < l->count ? lane_at(l, index)->since_ms : INT64_MAX;
+}
+
+void lane_detach(struct lane *l)
+{
+	l->opened = false;
+	l->open_sent = false;
+	l->confirm_token = 0;
+	l->sent = l->committed;
+}
+
+/* Whether a stored chain can be ours. One from before all our notes cannot be checked and is
+ * taken for ours: it is a Redis that went far back, which happens, where a clone of this
+ * agent with our random incarnation does not. */
+static bool lane_owns(const struct lane *l, const struct stream_state *stored)
+{
+	size_t index = lane_index_after(l, stored->seq);
+
+	if (index > 0 && lane_at(l, index - 1)->seq == stored->seq)
+		return lane_at(l, index - 1)->chain_after == stored->value;
+	if (index < l->count && lane_at(l, index)->seq == stored->seq + 1)
+		return lane_at(l, index)->chain_before == stored->value;
+	return stored->seq + 1 < l->next_seq || l->chain == stored->value;
+}
+
+/* Forgets when batches after a seq were committed; notes it for the others. */
+static void lane_stamp(struct lane *l, uint64_t seq, int64_t now_ms, struct lane_change *change)
+{
+	for (size_t i = l->past; i < l->count; i++) {
+		struct lane_record *r = lane_at(l, i);
+
+		if (r->seq > seq) {
+			r->committed_ms = LANE_NOT_YET;
+			continue;
+		}
+		if (r->committed_ms == LANE_NOT_YET)
+			r->committed_ms = now_ms;
+		if (!r->counted) {
+			r->counted = true;
+			change->committed += r->samples;
+			change->lost += r->lost;
+		}
+	}
+}
+
+/* Redis knows nothing of the stream: it must be opened again before anything is sent. */
+static void lane_note_forgotten(struct lane *l, struct lane_change *change)
+{
+	if (l->committed > lane_base_seq(l) || l->sent > l->committed)
+		change->verdict = LANE_REWOUND;
+	l->stored = (struct stream_state){ 0 };
+	l->opened = false;
+	l->open_sent = false;
+	l->committed = l->sent = lane_base_seq(l);
+	for (size_t i = l->past; i < l->count; i++)
+		lane_at(l, i)->committed_ms = LANE_NOT_YET;
+}
+
+/* A nonce: nothing of ours is in since its seq. */
+static void lane_note_nonce(struct lane *l, const struct stream_state *stored,
+			    struct lane_change *change)
+{
+	if (stored->seq < l->committed)
+		change->verdict = LANE_REWOUND;
+	l->stored = *stored;
+	l->opened = true;
+	l->committed = l->sent = stored->seq;
+	for (size_t i = l->past; i < l->count; i++)
+		lane_at(l, i)->committed_ms = LANE_NOT_YET;
+}
+
+static void lane_note_chain(struct lane *l, const struct stream_state *stored,
+			    enum lane_cause cause, int64_t now_ms, struct lane_change *change)
+{
+	bool behind = stored->seq < l->committed;
+
+	if (!lane_owns(l, stored)) {
+		change->verdict = LANE_FOREIGN;
+		return;
+	}
+	if (behind)
+		change->verdict = LANE_REWOUND;
+	lane_stamp(l, stored->seq, now_ms, change);
+	l->stored = *stored;
+	l->opened = true;
+	l->committed = stored->seq;
+	if (cause == LANE_OPENED || cause == LANE_RESET || behind || l->sent < stored->seq)
+		l->sent = stored->seq;
+}
+
+/* A CONFIRM's answer may have been overtaken by a COMMITTED: only what lies behind that which
+ * was known when it was asked shows that Redis went back. */
+static bool lane_confirm_is_old(const struct lane *l, const struct stream_state *stored)
+{
+	if (!stored->known)
+		return false;
+	if (stored->nonce)
+		return state_equal(stored, &l->confirm_stored);
+	return stored->seq >= l->confirm_stored.seq && stored->seq < l->committed &&
+	       lane_owns(l, stored);
+}
+
+struct lane_change lane_note_state(struct lane *l, const struct stream_state *stored,
+				   enum lane_cause cause, int64_t now_ms)
+{
+	struct lane_change change = { .verdict = LANE_KEPT };
+
+	if (cause == LANE_CONFIRMED && lane_confirm_is_old(l, stored))
+		return change;
+	if (stored->known && stored->seq >= l->next_seq)
+		change.verdict = LANE_FOREIGN; /* a seq, even a nonce's, that we never used */
+	else if (!stored->known)
+		lane_note_forgotten(l, &change);
+	else if (stored->nonce)
+		lane_note_nonce(l, stored, &change);
+	else
+		lane_note_chain(l, stored, cause, now_ms, &change);
+	return change;
+}
+
+/* Samples of the batches after a stored seq and before a record, as far as our notes go. */
+static uint64_t lane_lost_between(const struct lane *l, uint64_t seq,
+				  const struct lane_record *record)
+{
+	size_t index = lane_index_after(l, seq);
+	const struct lane_record *first;
+
+	if (seq + 1 >= record->seq)
+		return 0;
+	if (index > 0 && lane_at(l, index - 1)->seq == seq) {
+		first = lane_at(l, index - 1);
+		return record->samples_before - first->samples_before - first->samples;
+	}
+	return record->samples_before - lane_at(l, index)->samples_before;
+}
+
+struct lane_record *lane_next(struct lane *l, struct stream_state *predecessor, bool *named,
+			      uint64_t *lost)
+{
+	uint64_t after = l->sent > l->committed ? l->sent : l->committed;
+	size_t index = lane_kept_after(l, after);
+	struct lane_record *record;
+
+	if (!l->opened || index == l->count)
+		return NULL;
+	record = lane_at(l, index);
+	*predecessor = l->stored;
+	if (index > lane_kept_after(l, l->committed))
+		*predecessor = (struct stream_state){ .known = true,
+						      .seq = lane_at(l, index - 1)->seq,
+						      .value = lane_at(l, index - 1)->chain_after };
+	*named = predecessor->nonce || predecessor->seq + 1 != record->seq ||
+		 predecessor->value != record->chain_before;
+	*lost = lane_lost_between(l, predecessor->seq, record);
+	return record;
+}
+
+void lane_mark_sent(struct lane *l, struct lane_record *record, uint64_t lost)
+{
+	assert(record->seq > l->sent);
+	record->lost = lost;
+	l->sent = record->seq;
+}
+
+void lane_lose(struct lane *l, struct lane_record *record, struct spool *spool)
+{
+	size_t index = (size_t)(record - lane_at(l, 0));
+
+	spool_drop(spool, record->spool_id);
+	memmove(record, record + 1, (l->count - index - 1) * sizeof(*record));
+	l->count--;
+}
+
+/* One kept batch becomes a note of the past. */
+static void lane_drop_first(struct lane *l, struct spool *spool)
+{
+	spool_drop(spool, lane_at(l, l->past)->spool_id);
+	l->past++;
+	if (l->past > LANE_PAST) {
+		l->past--;
+		l->head++;
+		l->count--;
+	}
+}
+
+uint64_t lane_drop_stable(struct lane *l, uint64_t seq, int64_t committed_before_ms,
+			  struct spool *spool)
+{
+	uint64_t samples = 0;
+
+	while (lane_kept(l) > 0) {
+		const struct lane_record *first = lane_at(l, l->past);
+
+		if (first->seq > seq || first->committed_ms == LANE_NOT_YET ||
+		    first->committed_ms > committed_before_ms)
+			break;
+		samples += first->samples;
+		lane_drop_first(l, spool);
+	}
+	return samples;
+}
+
+uint64_t lane_abandon(struct lane *l, struct spool *spool)
+{
+	uint64_t samples = lane_undelivered(l);
+
+	while (lane_kept(l) > 0)
+		lane_drop_first(l, spool);
+	l->committed = l->sent = l->next_seq - 1;
+	return samples;
+}

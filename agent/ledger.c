@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/ledger.h"
+
+#include "proto/err.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#define PREFIX "hourglass_agent_"
+#define COUNTER(name_, member_, help_)                                                         \
+	{ .name = PREFIX name_ "_total", .type = TALLY_COUNTER, .help = (help_),               \
+	  .offset = offsetof(struct ledger, member_) },
+#define LABELLED(name_, labels_, member_, help_)                                               \
+	{ .name = PREFIX name_ "_total", .labels = (labels_), .type = TALLY_COUNTER,           \
+	  .help = (help_), .offset = offsetof(struct ledger, member_) },
+#define GAUGE(name_, member_, help_)                                                           \
+	{ .name = PREFIX name_, .type = TALLY_GAUGE, .help = (help_),                          \
+	  .offset = offsetof(struct ledger, member_) },
+#define LINE_REASON(code, member_)                                                             \
+	LABELLED("lines_rejected", "reason=\"" #member_ "\"", lines_rejected.member_,          \
+		 "Lines that were refused, by reason.")
+#define SAMPLE_REASON(code, member_)                                                           \
+	LABELLED("samples_rejected", "reason=\"" #member_ "\"", samples_rejected.member_,      \
+		 "Samples of good lines that were refused, by reason.")
+
+static const struct tally_row ledger_rows[] = {
+	COUNTER("datagrams_received", datagrams, "Datagrams read from the sockets.")
+	COUNTER("datagrams_truncated", datagrams_truncated,
+		"Datagrams longer than 65,536 bytes; their whole lines count.")
+	COUNTER("datagram_bytes", datagram_bytes, "Bytes read from the sockets.")
+	COUNTER("receive_errors", receive_errors, "Failed reads of a socket.")
+	COUNTER("kernel_drops", kernel_drops,
+		"Datagrams that the kernel dropped because the socket's buffer was full.")
+	COUNTER("lines_received", lines, "Lines read, blank ones left out.")
+	LEDGER_LINE_REASONS(LINE_REASON)
+	LABELLED("lines_unsupported", "reason=\"event\"", lines_event,
+		 "Lines recognised and not supported.")
+	LABELLED("lines_unsupported", "reason=\"service_check\"", lines_service_check, "")
+	COUNTER("samples_received", samples, "Samples of good lines.")
+	LEDGER_SAMPLE_REASONS(SAMPLE_REASON)
+	COUNTER("samples_sealed", samples_sealed, "Samples accepted: in a batch, in the spool.")
+	COUNTER("samples_committed", samples_committed, "Sealed samples that a relay committed.")
+	COUNTER("samples_stable", samples_stable,
+		"Committed samples that Redis still had after the grace window.")
+	LABELLED("samples_lost", "reason=\"declared\"", lost_declared,
+		 "Samples reported lost after they had been received.")
+	LABELLED("samples_lost", "reason=\"memory\"", lost_memory, "")
+	GAUGE("samples_open", samples_open, "Samples received and not yet sealed.")
+	GAUGE("samples_undelivered", samples_undelivered, "Samples sealed and not yet committed.")
+	COUNTER("seals", seals, "Times the open table was sealed.")
+	COUNTER("seals_postponed", seals_postponed, "Seals put off because the spool was full.")
+	COUNTER("batches_sealed", batches_sealed, "Batches sealed.")
+	COUNTER("batches_sent", batches_sent, "Batches sent, repetitions included.")
+	COUNTER("opens", opens, "Streams opened at a relay.")
+	COUNTER("confirms", confirms, "CONFIRM questions asked.")
+	COUNTER("rewinds", rewinds, "Times Redis had less of a stream than we had seen.")
+	COUNTER("failovers", failovers, "Times a stream's relay went away.")
+	COUNTER("foreign_chains", foreign, "Times somebody else had written our stream.")
+	GAUGE("spool_bytes", spool_bytes, "Bytes of batches that are kept.")
+	GAUGE("spool_bytes_max", spool_bytes_max, "Bytes that may be kept.")
+	GAUGE("spool_batches", spool_batches, "Batches that are kept.")
+	GAUGE("table_bytes", table_bytes, "Bytes of keys and values in the open table.")
+	GAUGE("table_series", table_series, "Series in the open table.")
+	GAUGE("relays_known", relays_known, "Relays configured or in the live list.")
+	GAUGE("relays_ready", relays_ready, "Relays that take batches.")
+	GAUGE("relays_foreign", relays_foreign, "Relays refused for another fleet's configuration.")
+	GAUGE("watermark_timestamp_seconds", watermark_seconds,
+	      "Unix time up to which all that was received is committed.")
+	GAUGE("partitions", partitions, "Partitions of the fleet; 0 until a relay has said.")
+};
+
+void ledger_reject_line(struct ledger *l, int reason)
+{
+	switch (reason) {
+#define LEDGER_LINE_CASE(name, member)                                                         \
+	case ERR_##name:                                                                       \
+		tally_add(&l->lines_rejected.member, 1);                                       \
+		return;
+		LEDGER_LINE_REASONS(LEDGER_LINE_CASE)
+#undef LEDGER_LINE_CASE
+	case ERR_EVENT:
+		tally_add(&l->lines_event, 1);
+		return;
+	case ERR_SERVICE_CHECK:
+		tally_add(&l->lines_service_check, 1);
+		return;
+	default:
+		assert(!"a reason that the line parser does not have");
+	}
+}
+
+void ledger_reject_sample(struct ledger *l, int reason)
+{
+	switch (reason) {
+#define LEDGER_SAMPLE_CASE(name, member)                                                       \
+	case ERR_##name:                                                                       \
+		tally_add(&l->samples_rejected.member, 1);                                     \
+		return;
+		LEDGER_SAMPLE_REASONS(LEDGER_SAMPLE_CASE)
+#undef LEDGER_SAMPLE_CASE
+	default:
+		assert(!"a reason that the table does not have");
+	}
+}
+
+void ledger_render(const struct ledger *l, struct buf *out)
+{
+	tally_render(ledger_rows, sizeof(ledger_rows) / sizeof(ledger_rows[0]), l, out);
+}

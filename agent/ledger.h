@@ -1,0 +1,78 @@
+/*
+ * ledger.h - what the agent counts of its own work, for `/metrics`.
+ *
+ *     received samples = rejected + sealed + open + lost at the seal
+ *     sealed samples = committed + undelivered + declared lost
+ *
+ * Every datum that comes in is in exactly one of these. The receiver's thread and the loop
+ * both count; members are atomic. Names are part of the API.
+ */
+#ifndef AGENT_LEDGER_H
+#define AGENT_LEDGER_H
+
+#include "proto/buf.h"
+#include "proto/daemon/tally.h"
+
+/* X(err.h name, member): why a line was refused. */
+#define LEDGER_LINE_REASONS(X)                                                                 \
+	X(BAD_NAME, bad_name)                                                                  \
+	X(NAME_TOO_LONG, name_too_long)                                                        \
+	X(BAD_VALUE, bad_value)                                                                \
+	X(EMPTY_VALUE, empty_value)                                                            \
+	X(NO_VALUE, no_value)                                                                  \
+	X(NO_TYPE, no_type)                                                                    \
+	X(BAD_TYPE, bad_type)                                                                  \
+	X(BAD_RATE, bad_rate)                                                                  \
+	X(BAD_TAG, bad_tag)                                                                    \
+	X(BAD_TIMESTAMP, bad_timestamp)                                                        \
+	X(BAD_FIELD, bad_field)                                                                \
+	X(BAD_BYTES, bad_bytes)                                                                \
+	X(NEGATIVE_TIME, negative_time)                                                        \
+	X(TOO_MANY_TAGS, too_many_tags)                                                        \
+	X(SERIES_TOO_LONG, series_too_long)                                                    \
+	X(MEMBER_TOO_LONG, member_too_long)
+
+/* Why a sample of an accepted line was refused. */
+#define LEDGER_SAMPLE_REASONS(X)                                                               \
+	X(BAD_VALUE, bad_value)                                                                \
+	X(BAD_RATE, bad_rate)                                                                  \
+	X(TOO_OLD, too_old)                                                                    \
+	X(TOO_NEW, too_new)                                                                    \
+	X(OVER_LIMIT, over_limit)
+
+struct ledger {
+	/* the receiver's */
+	tally_count datagrams, datagrams_truncated, datagram_bytes;
+	tally_count lines, lines_event, lines_service_check;
+	tally_count samples, receive_errors;
+	struct {
+#define LEDGER_MEMBER(name, member) tally_count member;
+		LEDGER_LINE_REASONS(LEDGER_MEMBER)
+	} lines_rejected;
+	struct {
+		LEDGER_SAMPLE_REASONS(LEDGER_MEMBER)
+#undef LEDGER_MEMBER
+	} samples_rejected;
+	/* the loop's */
+	tally_count kernel_drops;
+	tally_count samples_sealed, samples_committed, samples_stable;
+	tally_count lost_declared, lost_memory;
+	tally_count samples_open, samples_undelivered;
+	tally_count seals, seals_postponed, batches_sealed, batches_sent;
+	tally_count opens, confirms, rewinds, failovers, foreign;
+	tally_count spool_bytes, spool_batches, spool_bytes_max;
+	tally_count table_bytes, table_series;
+	tally_count relays_known, relays_ready, relays_foreign;
+	tally_count watermark_seconds, partitions;
+};
+
+/* Counts a refused line by its reason (err.h); an event or a service check as unsupported. */
+void ledger_reject_line(struct ledger *l, int reason);
+
+/* Counts a refused sample by its reason. */
+void ledger_reject_sample(struct ledger *l, int reason);
+
+/* All of it as Prometheus text. */
+void ledger_render(const struct ledger *l, struct buf *out);
+
+#endif

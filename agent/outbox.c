@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/outbox.h"
+
+#include "proto/limits.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define OUTBOX_WINDOW_BATCHES 32
+#define OUTBOX_WINDOW_BYTES   (1024 * 1024)
+
+/* Walks all lanes, the current stream's first. */
+struct outbox_walk {
+	struct outbox_stream *stream;
+	uint32_t partition; /* of the lane that outbox_walk returned */
+	uint32_t next;
+};
+
+static struct lane *outbox_walk(const struct outbox *o, struct outbox_walk *walk)
+{
+	if (walk->next == o->options.partitions) {
+		walk->stream = walk->stream->next;
+		walk->next = 0;
+	}
+	if (walk->stream == NULL)
+		return NULL;
+	walk->partition = walk->next++;
+	return &walk->stream->lanes[walk->partition];
+}
+
+static struct outbox_walk outbox_walk_start(const struct outbox *o)
+{
+	return (struct outbox_walk){ .stream = o->streams };
+}
+
+int outbox_init(struct outbox *o, const struct outbox_options *options,
+		const struct outbox_effects *effects, void *arg, struct spool *spool,
+		const struct stream_id *stream)
+{
+	assert(options->partitions > 0 && options->partitions <= LIMIT_PARTITIONS);
+	*o = (struct outbox){ .options = *options, .effects = *effects, .arg = arg,
+			      .spool = spool, .next_confirm_ms = INT64_MAX };
+	if (o->options.window_batches == 0)
+		o->options.window_batches = OUTBOX_WINDOW_BATCHES;
+	if (o->options.window_bytes == 0)
+		o->options.window_bytes = OUTBOX_WINDOW_BYTES;
+	buf_init(&o->batch, LIMIT_BATCH_BYTES);
+	o->list = malloc(LIMIT_FRAME_STREAMS * sizeof(*o->list));
+	if (o->list == NULL || outbox_begin_stream(o, stream) < 0) {
+		outbox_release(o);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void outbox_free_stream(struct outbox *o, struct outbox_stream *stream)
+{
+	for (uint32_t p = 0; p < o->options.partitions; p++)
+		lane_release(&stream->lanes[p]);
+	free(stream);
+}
+
+void outbox_release(struct outbox *o)
+{
+	while (o->streams != NULL) {
+		struct outbox_stream *stream = o->streams;
+
+		o->streams = stream->next;
+		outbox_free_stream(o, stream);
+	}
+	free(o->list);
+	o->list = NULL;
+	buf_release(&o->batch);
+}
+
+int outbox_begin_stream(struct outbox *o, const struct stream_id *id)
+{
+	uint32_t partitions = o->options.partitions;
+	struct outbox_stream *stream =
+		malloc(sizeof(*stream) + partitions * sizeof(struct lane));
+
+	if (stream == NULL)
+		return -ENOMEM;
+	stream->id = *id;
+	for (uint32_t p = 0; p < partitions; p++) {
+		lane_init(&stream->lanes[p], id, p);
+		stream->lanes[p].peer = OUTBOX_NO_PEER;
+	}
+	stream->next = o->streams;
+	o->streams = stream;
+	return 0;
+}
+
+void outbox_set_grace(struct outbox *o, int64_t grace_ms)
+{
+	o->grace_ms = grace_ms;
+}
+
+int outbox_append(struct outbox *o, uint32_t partition, const struct batch_writer *w,
+		  uint64_t samples, int64_t since_ms)
+{
+	struct lane *l = &o->streams->lanes[partition];
+	struct batch_header header = { .cfg = hash_cfg(o->options.partitions),
+				       .partition = partition, .seq = l->next_seq,
+				       .chain_before = l->chain };
+	struct lane_record note = { .samples = samples, .since_ms = since_ms };
+	struct spool_record record = { .stream = o->streams->id, .partition = partition,
+				       .seq = l->next_seq, .chain_before = l->chain,
+				       .samples = samples, .since_ms = since_ms };
+	int status = lane_reserve(l);
+
+	if (status < 0)
+		return status;
+	buf_reset(&o->batch);
+	status = batch_finish(w, &header, &o->batch);
+	if (status < 0)
+		return status;
+	record.chain_after = hash_chain_next(l->chain, buf_view(&o->batch));
+	status = spool_append(o->spool, &record, buf_view(&o->batch), &note.spool_id);
+	if (status < 0)
+		return status;
+	note.size = o->batch.size;
+	lane_append(l, record.chain_after, &note);
+	o->counts.batches_sealed++;
+	o->counts.sealed += samples;
+	return 0;
+}
+
+void outbox_sealed_until(struct outbox *o, int64_t sealed_until_ms)
+{
+	o->sealed_until_ms = sealed_until_ms;
+}
+
+void outbox_peer_up(struct outbox *o, size_t peer, uint64_t session)
+{
+	assert(peer < OUTBOX_PEERS);
+	outbox_peer_down(o, peer);
+	o->peers[peer] = (struct outbox_peer){ .up = true, .session = session };
+}
+
+/* Takes a lane off its peer. What was in flight is sent again after the next OPEN. */
+static void outbox_detach(struct outbox *o, struct lane *l)
+{
+	if (l->peer == OUTBOX_NO_PEER)
+		return;
+	if (!l->opened && !l->open_sent)
+		o->peers[l->peer].opens--;
+	l->peer = OUTBOX_NO_PEER;
+	lane_detach(l);
+}
+
+void outbox_peer_down(struct outbox *o, size_t peer)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	struct lane *l;
+
+	while ((l = outbox_walk(o, &walk)) != NULL) {
+		if (l->peer != peer)
+			continue;
+		o->counts.failovers += lane_kept(l) > 0;
+		outbox_detach(o, l);
+	}
+	o->peers[peer] = (struct outbox_peer){ 0 };
+}
+
+void outbox_peer_leaving(struct outbox *o, size_t peer)
+{
+	o->peers[peer].leaving = true;
+}
+
+void outbox_peer_busy(struct outbox *o, size_t peer, bool busy)
+{
+	o->peers[peer].busy = busy;
+}
+
+void outbox_peer_drained(struct outbox *o, size_t peer)
+{
+	o->peers[peer].blocked = false;
+}
+
+static struct lane *outbox_find(struct outbox *o, const struct frame_stream *about)
+{
+	if (about->partition >= o->options.partitions)
+		return NULL;
+	for (struct outbox_stream *s = o->streams; s != NULL; s = s->next)
+		if (memcmp(s->id.bytes, about->id.bytes, STREAM_ID_BYTES) == 0)
+			return &s->lanes[about->partition];
+	return NULL;
+}
+
+/* The lane of a message, if the message comes from the session that serves it. */
+static struct lane *outbox_served(struct outbox *o, size_t peer, uint64_t session,
+				  const struct frame_stream *about)
+{
+	struct lane *l = outbox_find(o, about);
+
+	return l != NULL && l->peer == peer && l->session == session ? l : NULL;
+}
+
+/* Somebody else wrote this stream. What we have of the lane cannot continue it, and whether the
+ * other has counted it cannot be known: it is reported lost. */
+static void outbox_abandon(struct outbox *o, struct lane *l, const struct frame_stream *about)
+{
+	outbox_detach(o, l);
+	o->counts.foreign++;
+	o->counts.lost += lane_abandon(l, o->spool);
+	if (memcmp(o->streams->id.bytes, about->id.bytes, STREAM_ID_BYTES) == 0)
+		o->effects.foreign(o->arg, &about->id, about->partition);
+}
+
+/* Returns whether the lane goes on. */
+static bool outbox_note(struct outbox *o, struct lane *l, const struct frame_stream *about,
+			enum lane_cause cause, int64_t now_ms)
+{
+	bool waited = !l->opened && !l->open_sent;
+	struct lane_change change = lane_note_state(l, &about->state, cause, now_ms);
+	bool waits = !l->opened && !l->open_sent;
+
+	o->counts.committed += change.committed;
+	o->counts.lost += change.lost;
+	o->peers[l->peer].opens += (size_t)waits - (size_t)waited;
+	if (change.verdict == LANE_REWOUND)
+		o->counts.rewinds++;
+	if (change.verdict != LANE_FOREIGN)
+		return true;
+	outbox_abandon(o, l, about);
+	return false;
+}
+
+void outbox_note_states(struct outbox *o, size_t peer, uint64_t session, enum lane_cause cause,
+			const struct frame_streams *states, int64_t now_ms)
+{
+	for (size_t i = 0; i < states->count; i++) {
+		struct lane *l = outbox_served(o, peer, session, &states->list[i]);
+
+		if (l != NULL)
+			(void)outbox_note(o, l, &states->list[i], cause, now_ms);
+	}
+}
+
+/* A token is the time of asking shifted, so the answer brings it along (outbox_confirm). */
+#define OUTBOX_TOKEN_BITS 12
+
+void outbox_note_confirmed(struct outbox *o, size_t peer, uint64_t session,
+			   const struct frame_streams *states, int64_t now_ms)
+{
+	int64_t asked_ms = (int64_t)(states->token >> OUTBOX_TOKEN_BITS);
+
+	for (size_t i = 0; i < states->count; i++) {
+		const struct frame_stream *about = &states->list[i];
+		struct lane *l = outbox_served(o, peer, session, about);
+		bool shown = about->state.known && !about->state.nonce;
+
+		if (l == NULL || l->confirm_token != states->token)
+			continue;
+		if (outbox_note(o, l, about, LANE_CONFIRMED, now_ms) && shown && states->stable)
+			o->counts.stable += lane_drop_stable(l, about->state.seq,
+							     asked_ms - o->grace_ms, o->spool);
+		l->confirm_token = 0;
+	}
+}
+
+static bool outbox_may_take(const struct outbox_peer *p)
+{
+	return p->up && !p->leaving;
+}
+
+/* Brings a lane to the peer it should be with. */
+static void outbox_place(struct outbox *o, struct lane *l, uint32_t partition)
+{
+	size_t want;
+
+	if (lane_kept(l) == 0 || lane_in_flight(l) > 0)
+		return;
+	want = o->effects.choose(o->arg, partition);
+	if (want == l->peer || want == OUTBOX_NO_PEER || !outbox_may_take(&o->peers[want]))
+		return;
+	outbox_detach(o, l);
+	l->peer = want;
+	l->session = o->peers[want].session;
+	o->peers[want].opens++;
+}
+
+/* Sends one OPEN for up to LIMIT_FRAME_STREAMS lanes that wait for it at a peer. False when the
+ * peer took none. */
+static bool outbox_open_some(struct outbox *o, size_t peer)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	struct outbox_peer *p = &o->peers[peer];
+	struct lane *waiting[LIMIT_FRAME_STREAMS];
+	struct lane *l;
+	size_t count = 0;
+
+	while (count < LIMIT_FRAME_STREAMS && (l = outbox_walk(o, &walk)) != NULL) {
+		if (l->peer != peer || l->opened || l->open_sent)
+			continue;
+		o->list[count] = (struct frame_stream){ .id = walk.stream->id,
+							.partition = walk.partition,
+							.base_seq = lane_base_seq(l) };
+		waiting[count++] = l;
+	}
+	if (count == 0 || o->effects.send_open(o->arg, peer, o->list, count) < 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		waiting[i]->open_sent = true;
+	p->opens -= count;
+	o->counts.opens += count;
+	return true;
+}
+
+static void outbox_open(struct outbox *o)
+{
+	for (size_t peer = 0; peer < OUTBOX_PEERS; peer++)
+		while (o->peers[peer].opens > 0 && outbox_open_some(o, peer))
+			;
+}
+
+/* Whether one more batch of a size may be in flight. */
+static bool outbox_window_open(const struct outbox *o, const struct lane *l, size_t size)
+{
+	size_t in_flight = lane_in_flight(l);
+
+	return in_flight == 0 || (in_flight < o->options.window_batches &&
+				  lane_bytes_in_flight(l) + size <= o->options.window_bytes);
+}
+
+static void outbox_send(struct outbox *o, struct lane *l, const struct stream_id *id)
+{
+	struct outbox_peer *p = &o->peers[l->peer];
+	struct frame_batch frame = { .id = *id };
+	struct lane_record *record;
+
+	while (!p->busy && !p->blocked && !p->leaving &&
+	       (record = lane_next(l, &frame.predecessor, &frame.has_predecessor,
+				   &frame.lost)) != NULL) {
+		if (!outbox_window_open(o, l, record->size))
+			return;
+		if (spool_view(o->spool, record->spool_id, &frame.bytes) < 0) {
+			lane_lose(l, record, o->spool);
+			continue;
+		}
+		if (o->effects.send_batch(o->arg, l->peer, &frame) < 0) {
+			p->blocked = true;
+			return;
+		}
+		lane_mark_sent(l, record, frame.lost);
+		o->counts.batches_sent++;
+	}
+}
+
+/* Another lane begins each time, so that one that fills its peer does not starve the rest. */
+static void outbox_pump(struct outbox *o)
+{
+	uint32_t partitions = o->options.partitions;
+
+	o->turn = (o->turn + 1) % partitions;
+	for (struct outbox_stream *s = o->streams; s != NULL; s = s->next) {
+		for (uint32_t i = 0; i < partitions; i++) {
+			struct lane *l = &s->lanes[(o->turn + i) % partitions];
+
+			if (l->peer != OUTBOX_NO_PEER && l->opened && lane_kept(l) > 0)
+				outbox_send(o, l, &s->id);
+		}
+	}
+}
+
+/* Asks one peer about the lanes with kept batches that it serves. */
+static void outbox_confirm_peer(struct outbox *o, size_t peer, uint64_t token)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	struct lane *l;
+	size_t count = 0;
+
+	while (count < LIMIT_FRAME_STREAMS && (l = outbox_walk(o, &walk)) != NULL) {
+		if (l->peer != peer || !l->opened || lane_kept(l) == 0)
+			continue;
+		l->confirm_token = token;
+		l->confirm_stored = l->stored;
+		o->list[count++] = (struct frame_stream){ .id = walk.stream->id,
+							  .partition = walk.partition };
+	}
+	if (count > 0 && o->effects.send_confirm(o->arg, peer, token, o->list, count) == 0)
+		o->counts.confirms++;
+}
+
+static void outbox_confirm(struct outbox *o, int64_t now_ms)
+{
+	if (spool_records(o->spool) == 0) {
+		o->next_confirm_ms = INT64_MAX;
+		return;
+	}
+	if (o->next_confirm_ms == INT64_MAX)
+		o->next_confirm_ms = now_ms + o->options.confirm_ms;
+	if (now_ms < o->next_confirm_ms)
+		return;
+	o->next_confirm_ms = now_ms + o->options.confirm_ms;
+	o->last_token = (o->last_token + 1) % (1 << OUTBOX_TOKEN_BITS);
+	for (size_t peer = 0; peer < OUTBOX_PEERS; peer++)
+		if (o->peers[peer].up)
+			outbox_confirm_peer(o, peer, (uint64_t)now_ms << OUTBOX_TOKEN_BITS |
+							     o->last_token);
+}
+
+/* Frees streams that are no longer written and have nothing left. */
+static void outbox_forget_streams(struct outbox *o)
+{
+	struct outbox_stream **link = &o->streams->next;
+
+	while (*link != NULL) {
+		struct outbox_stream *stream = *link;
+		bool empty = true;
+
+		for (uint32_t p = 0; p < o->options.partitions && empty; p++)
+			empty = lane_kept(&stream->lanes[p]) == 0;
+		if (!empty) {
+			link = &stream->next;
+			continue;
+		}
+		for (uint32_t p = 0; p < o->options.partitions; p++)
+			outbox_detach(o, &stream->lanes[p]);
+		*link = stream->next;
+		outbox_free_stream(o, stream);
+	}
+}
+
+void outbox_run(struct outbox *o, int64_t now_ms)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	struct lane *l;
+
+	outbox_forget_streams(o);
+	while ((l = outbox_walk(o, &walk)) != NULL)
+		outbox_place(o, l, walk.partition);
+	outbox_open(o);
+	outbox_pump(o);
+	outbox_confirm(o, now_ms);
+}
+
+int64_t outbox_next_ms(const struct outbox *o)
+{
+	return o->next_confirm_ms;
+}
+
+int64_t outbox_watermark(const struct outbox *o)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	int64_t watermark = o->sealed_until_ms;
+	struct lane *l;
+
+	while ((l = outbox_walk(o, &walk)) != NULL)
+		if (lane_since(l) < watermark)
+			watermark = lane_since(l);
+	return watermark;
+}
+
+bool outbox_peer_idle(const struct outbox *o, size_t peer)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	struct lane *l;
+
+	while ((l = outbox_walk(o, &walk)) != NULL)
+		if (l->peer == peer && lane_in_flight(l) > 0)
+			return false;
+	return true;
+}
+
+uint64_t outbox_undelivered(const struct outbox *o)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	uint64_t samples = 0;
+	struct lane *l;
+
+	while ((l = outbox_walk(o, &walk)) != NULL)
+		samples += lane_undelivered(l);
+	return samples;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/peer_fsm.h"
+
+#include <stddef.h>
+
+void peer_fsm_init(struct peer_fsm *f, int64_t timeout_ms)
+{
+	*f = (struct peer_fsm){ .state = PEER_CLOSED, .timeout_ms = timeout_ms,
+				.backoff_ms = PEER_BACKOFF_MIN_MS };
+}
+
+/* The only place that assigns the state. */
+static void peer_fsm_enter(struct peer_fsm *f, enum peer_state state, int64_t now_ms)
+{
+	f->state = state;
+	f->heard_ms = now_ms;
+	f->ping_ms = now_ms + PEER_PING_MS;
+}
+
+static bool peer_fsm_serves(const struct peer_fsm *f)
+{
+	return f->state == PEER_READY || f->state == PEER_DRAINING;
+}
+
+/* Half of the wait is random, so that agents that lost a relay together do not return together. */
+static unsigned peer_fsm_back_off(struct peer_fsm *f, int64_t now_ms, uint32_t random)
+{
+	unsigned actions = peer_fsm_serves(f) ? PEER_DO_DOWN | PEER_DO_CLOSE : PEER_DO_CLOSE;
+	int64_t half = f->backoff_ms / 2;
+
+	f->retry_ms = now_ms + half + (int64_t)random % (half + 1);
+	f->backoff_ms *= 2;
+	if (f->backoff_ms > PEER_BACKOFF_MAX_MS)
+		f->backoff_ms = PEER_BACKOFF_MAX_MS;
+	peer_fsm_enter(f, PEER_BACKOFF, now_ms);
+	return actions;
+}
+
+static unsigned peer_fsm_refused(struct peer_fsm *f, int64_t now_ms, uint32_t random)
+{
+	unsigned actions = peer_fsm_back_off(f, now_ms, random);
+
+	f->retry_ms = now_ms + PEER_REFUSED_MS + (int64_t)(random % PEER_REFUSED_MS) / 2;
+	return actions;
+}
+
+static unsigned peer_fsm_stop(struct peer_fsm *f, int64_t now_ms)
+{
+	unsigned actions = peer_fsm_serves(f) ? PEER_DO_DOWN | PEER_DO_CLOSE : PEER_DO_CLOSE;
+
+	if (f->state == PEER_CLOSED || f->state == PEER_BACKOFF)
+		actions = 0;
+	peer_fsm_enter(f, PEER_CLOSED, now_ms);
+	f->backoff_ms = PEER_BACKOFF_MIN_MS;
+	return actions;
+}
+
+static unsigned peer_fsm_tick(struct peer_fsm *f, int64_t now_ms, uint32_t random)
+{
+	if (f->state == PEER_BACKOFF && now_ms >= f->retry_ms) {
+		peer_fsm_enter(f, PEER_CONNECTING, now_ms);
+		return PEER_DO_CONNECT;
+	}
+	if (f->state != PEER_HELLO_SENT && !peer_fsm_serves(f))
+		return 0; /* a stream has its own timeout for connecting */
+	if (now_ms >= f->heard_ms + f->timeout_ms)
+		return peer_fsm_back_off(f, now_ms, random);
+	if (!peer_fsm_serves(f) || now_ms < f->ping_ms)
+		return 0;
+	f->ping_ms = now_ms + PEER_PING_MS;
+	return PEER_DO_PING;
+}
+
+unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms, uint32_t random)
+{
+	bool idle = f->state == PEER_CLOSED || f->state == PEER_BACKOFF;
+
+	switch (event) {
+	case PEER_EVENT_START:
+		if (f->state != PEER_CLOSED)
+			return 0;
+		peer_fsm_enter(f, PEER_CONNECTING, now_ms);
+		return PEER_DO_CONNECT;
+	case PEER_EVENT_CONNECTED:
+		if (f->state != PEER_CONNECTING)
+			return 0;
+		peer_fsm_enter(f, PEER_HELLO_SENT, now_ms);
+		return PEER_DO_HELLO;
+	case PEER_EVENT_WELCOME:
+		if (f->state != PEER_HELLO_SENT)
+			return 0;
+		peer_fsm_enter(f, PEER_READY, now_ms);
+		f->backoff_ms = PEER_BACKOFF_MIN_MS;
+		return PEER_DO_UP;
+	case PEER_EVENT_GOAWAY:
+		if (f->state != PEER_READY)
+			return 0;
+		peer_fsm_enter(f, PEER_DRAINING, now_ms);
+		return PEER_DO_LEAVING;
+	case PEER_EVENT_BYTES:
+		f->heard_ms = now_ms;
+		return 0;
+	case PEER_EVENT_REFUSED:
+		return idle ? 0 : peer_fsm_refused(f, now_ms, random);
+	case PEER_EVENT_CLOSED:
+		return idle ? 0 : peer_fsm_back_off(f, now_ms, random) & ~(unsigned)PEER_DO_CLOSE;
+	case PEER_EVENT_STOP:
+		return peer_fsm_stop(f, now_ms);
+	case PEER_EVENT_TICK:
+		return peer_fsm_tick(f, now_ms, random);
+	}
+	return 0;
+}
+
+int64_t peer_fsm_next_ms(const struct peer_fsm *f)
+{
+	int64_t dead_ms = f->heard_ms + f->timeout_ms;
+
+	switch (f->state) {
+	case PEER_CLOSED:
+	case PEER_CONNECTING:
+		return INT64_MAX;
+	case PEER_HELLO_SENT:
+		return dead_ms;
+	case PEER_READY:
+	case PEER_DRAINING:
+		return f->ping_ms < dead_ms ? f->ping_ms : dead_ms;
+	case PEER_BACKOFF:
+		return f->retry_ms;
+	}
+	return INT64_MAX;
+}
+
+const char *peer_state_name(enum peer_state state)
+{
+	static const char *const names[] = {
+#define PEER_STATE_NAME(name, text, waits_for) text,
+		PEER_STATE_LIST(PEER_STATE_NAME)
+#undef PEER_STATE_NAME
+	};
+
+	return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
+}

@@ -1,0 +1,87 @@
+/*
+ * peer_fsm.h - the states of the connection to one relay.
+ *
+ *     CLOSED -start-> CONNECTING -connected-> HELLO_SENT -welcome-> READY -goaway-> DRAINING
+ *                          \__________________ | _____________________|______________/
+ *                                              v  closed, refused, silent
+ *                                           BACKOFF -time-> CONNECTING
+ *
+ * Pure: an event, the time and a random number go in, a set of actions comes out, which the shell
+ * (peer.c) carries out in the order of their bits. A relay from which no byte has come for
+ * the timeout is dead; pings see to it that a living one has something to say. Back-off
+ * doubles from 100 ms to 2 s, half of it random; a refusal waits 10 s.
+ */
+#ifndef AGENT_PEER_FSM_H
+#define AGENT_PEER_FSM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PEER_PING_MS        250
+#define PEER_BACKOFF_MIN_MS 100
+#define PEER_BACKOFF_MAX_MS 2000
+#define PEER_REFUSED_MS     10000
+
+/* X(name, text, what it waits for) */
+#define PEER_STATE_LIST(X)                                                                     \
+	X(CLOSED, "closed", "to be started")                                                   \
+	X(CONNECTING, "connecting", "the name and the connection")                             \
+	X(HELLO_SENT, "hello_sent", "WELCOME")                                                 \
+	X(READY, "ready", "work")                                                              \
+	X(DRAINING, "draining", "the last answers, after GOAWAY")                              \
+	X(BACKOFF, "backoff", "its time to connect again")
+
+enum peer_state {
+#define PEER_STATE_ENUM(name, text, waits_for) PEER_##name,
+	PEER_STATE_LIST(PEER_STATE_ENUM)
+#undef PEER_STATE_ENUM
+};
+
+enum peer_event {
+	PEER_EVENT_START,     /* from now on it is wanted */
+	PEER_EVENT_CONNECTED, /* the stream is there */
+	PEER_EVENT_WELCOME,   /* a WELCOME that suits us */
+	PEER_EVENT_REFUSED,   /* REFUSED, or a WELCOME that does not suit us */
+	PEER_EVENT_GOAWAY,
+	PEER_EVENT_BYTES,     /* anything came */
+	PEER_EVENT_CLOSED,    /* the stream has ended */
+	PEER_EVENT_STOP,      /* it is not wanted any more */
+	PEER_EVENT_TICK,      /* time has passed */
+};
+
+/* Actions, in the order to be carried out. */
+enum peer_action {
+	PEER_DO_DOWN = 1 << 0,    /* tell the outbox that the session is over */
+	PEER_DO_CLOSE = 1 << 1,   /* close the stream; its `closed` is not awaited */
+	PEER_DO_CONNECT = 1 << 2,
+	PEER_DO_HELLO = 1 << 3,
+	PEER_DO_UP = 1 << 4,      /* tell the outbox that a session has begun */
+	PEER_DO_LEAVING = 1 << 5, /* tell the outbox that nothing new may go there */
+	PEER_DO_PING = 1 << 6,
+};
+
+struct peer_fsm {
+	/* private, but for state */
+	enum peer_state state;
+	int64_t timeout_ms;
+	int64_t heard_ms; /* when the last byte came */
+	int64_t ping_ms;  /* when the next ping is due */
+	int64_t retry_ms; /* BACKOFF: until */
+	int64_t backoff_ms;
+};
+
+/* A closed one, dead after timeout_ms of silence. */
+void peer_fsm_init(struct peer_fsm *f, int64_t timeout_ms);
+
+/* One step. random: any 32 bits. Returns a set of peer_action. An event that does not fit the state
+ * is a late one and changes nothing. */
+unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms,
+		       uint32_t random);
+
+/* When a TICK is due; INT64_MAX: never. */
+int64_t peer_fsm_next_ms(const struct peer_fsm *f);
+
+/* `ready`... Static. */
+const char *peer_state_name(enum peer_state state);
+
+#endif

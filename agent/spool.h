@@ -1,0 +1,60 @@
+/*
+ * spool.h - where sealed batches wait until they are stable.
+ *
+ *     append -> id      view(id) as often as needed      drop(id)
+ *
+ * A record is a sealed batch with what a later start needs to send it again: its stream, both
+ * chains, how many samples. Records of all lanes are appended in the order of sealing and
+ * dropped in any. The bytes never change. Bounded by max_bytes: whoever seals asks
+ * spool_has_room first and otherwise lets the open table go on merging.
+ *
+ * This implementation (spool_memory.c) keeps records in memory: they die with the process. One
+ * on disk will stand behind the same functions. Not thread-safe.
+ */
+#ifndef AGENT_SPOOL_H
+#define AGENT_SPOOL_H
+
+#include "proto/hash.h"
+#include "proto/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct spool;
+
+struct spool_record {
+	struct stream_id stream;
+	uint32_t partition;
+	uint64_t seq;
+	uint64_t chain_before;
+	uint64_t chain_after;
+	uint64_t samples;
+	int64_t since_ms; /* unix: when the oldest of its samples may have been received */
+};
+
+/* An empty spool of at most max_bytes. *out is the caller's: spool_free. 0, -ENOMEM. */
+int spool_new(size_t max_bytes, struct spool **out) __attribute__((warn_unused_result));
+
+/* Frees it with all records. NULL is allowed. */
+void spool_free(struct spool *s);
+
+/* Whether `bytes` more would be within max_bytes. */
+bool spool_has_room(const struct spool *s, size_t bytes);
+
+/* Appends a copy of the batch. *id names it until it is dropped. 0, -ENOMEM. */
+int spool_append(struct spool *s, const struct spool_record *record, struct slice batch,
+		 uint64_t *id) __attribute__((warn_unused_result));
+
+/* The batch of a record, borrowed until the next call on the spool. 0; ERR_CHECKSUM when it
+ * cannot be read back whole: it is then lost and must be dropped. */
+int spool_view(struct spool *s, uint64_t id, struct slice *batch)
+	__attribute__((warn_unused_result));
+
+/* Forgets a record. */
+void spool_drop(struct spool *s, uint64_t id);
+
+size_t spool_bytes(const struct spool *s);   /* held, with what a record itself costs */
+size_t spool_records(const struct spool *s); /* held */
+
+#endif

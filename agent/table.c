@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/table.h"
+
+#include "proto/err.h"
+#include "proto/hash.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define TABLE_FIRST_SLOTS 256
+#define TABLE_FIRST_WORDS 4
+#define TABLE_MAX_WORDS   2048 /* of a chunk: 16 KiB */
+
+static_assert(TABLE_MAX_WORDS * sizeof(uint64_t) + sizeof(struct table_chunk) <= ARENA_PIECE_MAX,
+	      "a chunk of values is a piece of the arena");
+
+void table_init(struct table *t, struct arena_pool *pool, struct carry *carry, size_t max_keys)
+{
+	*t = (struct table){ .carry = carry, .max_keys = max_keys };
+	arena_init(&t->arena, pool);
+}
+
+void table_release(struct table *t)
+{
+	arena_reset(&t->arena);
+	free(t->series);
+	free(t->groups);
+	table_init(t, t->arena.pool, t->carry, t->max_keys);
+}
+
+/* The slot of a series, or the free one where it would go. */
+static struct table_series **table_find(const struct table *t, uint64_t hash, enum kind kind,
+					struct slice bytes)
+{
+	size_t at = hash & (t->series_capacity - 1);
+
+	for (;; at = (at + 1) & (t->series_capacity - 1)) {
+		struct table_series *s = t->series[at];
+
+		if (s == NULL || (s->hash == hash && s->kind == (uint8_t)kind &&
+				  slice_equal(slice_of(s->bytes, s->size), bytes)))
+			return &t->series[at];
+	}
+}
+
+static bool table_grow_series(struct table *t)
+{
+	size_t capacity = t->series_capacity ? 2 * t->series_capacity : TABLE_FIRST_SLOTS;
+	struct table_series **grown = calloc(capacity, sizeof(struct table_series *));
+
+	if (grown == NULL)
+		return false;
+	for (size_t i = 0; i < t->series_capacity; i++) {
+		struct table_series *s = t->series[i];
+		size_t at;
+
+		if (s == NULL)
+			continue;
+		for (at = s->hash & (capacity - 1); grown[at]; at = (at + 1) & (capacity - 1))
+			;
+		grown[at] = s;
+	}
+	free(t->series);
+	t->series = grown;
+	t->series_capacity = capacity;
+	return true;
+}
+
+static struct table_series *table_make_series(struct table *t, uint64_t hash, enum kind kind,
+					      struct slice bytes)
+{
+	struct table_series *s;
+
+	if (t->series_count >= t->max_keys)
+		return NULL;
+	s = arena_take(&t->arena, sizeof(*s) + bytes.size);
+	if (s == NULL)
+		return NULL;
+	*s = (struct table_series){ .hash = hash, .kind = (uint8_t)kind,
+				    .size = (uint16_t)bytes.size };
+	memcpy(s->bytes, bytes.ptr, bytes.size);
+	t->series_count++;
+	t->gauge_count += kind == KIND_GAUGE;
+	return s;
+}
+
+static struct table_series *table_series(struct table *t, enum kind kind, struct slice bytes)
+{
+	uint64_t hash = hash64_seeded(bytes, (uint64_t)kind);
+	struct table_series **slot;
+
+	assert(bytes.size <= LIMIT_SERIES_BYTES);
+	if (4 * (t->series_count + 1) > 3 * t->series_capacity && !table_grow_series(t))
+		return NULL;
+	slot = table_find(t, hash, kind, bytes);
+	if (*slot == NULL)
+		*slot = table_make_series(t, hash, kind, bytes);
+	return *slot;
+}
+
+static uint64_t table_group_hash(const struct table_series *s, int64_t second, double rate,
+				 uint32_t weight)
+{
+	uint64_t bits, mixed;
+
+	memcpy(&bits, &rate, sizeof(bits));
+	mixed = s->hash ^ (uint64_t)second * 0x9e3779b97f4a7c15u ^ bits * 0xbf58476d1ce4e5b9u ^
+		weight * 0x94d049bb133111ebu;
+	return mixed ^ (mixed >> 32);
+}
+
+static bool table_group_is(const struct table_group *g, const struct table_series *s,
+			   int64_t second, double rate, uint32_t weight)
+{
+	return g->series == s && g->second == second && g->rate == rate && g->weight == weight;
+}
+
+static struct table_group **table_group_slot(struct table_group **slots, size_t capacity,
+					     const struct table_series *s, int64_t second,
+					     double rate, uint32_t weight)
+{
+	size_t at = table_group_hash(s, second, rate, weight) & (capacity - 1);
+
+	while (slots[at] != NULL && !table_group_is(slots[at], s, second, rate, weight))
+		at = (at + 1) & (capacity - 1);
+	return &slots[at];
+}
+
+static void table_group_put(struct table_group **slots, size_t capacity, struct table_group *g)
+{
+	*table_group_slot(slots, capacity, g->series, g->second, g->rate, g->weight) = g;
+}
+
+/* Indexes a group that is about to be no longer its series' newest. */
+static bool table_index_group(struct table *t, struct table_group *g)
+{
+	size_t capacity = t->groups_capacity ? 2 * t->groups_capacity : TABLE_FIRST_SLOTS;
+	struct table_group **grown;
+
+	if (4 * (t->groups_count + 1) > 3 * t->groups_capacity) {
+		grown = calloc(capacity, sizeof(struct table_group *));
+		if (grown == NULL)
+			return false;
+		for (size_t i = 0; i < t->groups_capacity; i++)
+			if (t->groups[i] != NULL)
+				table_group_put(grown, capacity, t->groups[i]);
+		free(t->groups);
+		t->groups = grown;
+		t->groups_capacity = capacity;
+	}
+	table_group_put(t->groups, t->groups_capacity, g);
+	t->groups_count++;
+	return true;
+}
+
+static struct table_group *table_make_group(struct table *t, struct table_series *s,
+					    int64_t second, double rate, uint32_t weight)
+{
+	struct table_group *g = arena_take(&t->arena, sizeof(*g));
+
+	if (g == NULL || (s->groups != NULL && !table_index_group(t, s->groups)))
+		return NULL;
+	*g = (struct table_group){ .next = s->groups, .series = s, .second = second,
+				   .rate = rate, .weight = weight };
+	if (s->kind == KIND_GAUGE) {
+		g->gauge = arena_take(&t->arena, sizeof(*g->gauge));
+		if (g->gauge == NULL)
+			return NULL;
+		*g->gauge = (struct group_gauge){ 0 };
+	}
+	s->groups = g;
+	t->group_total++;
+	return g;
+}
+
+static struct table_group *table_group(struct table *t, struct table_series *s, int64_t second,
+				       double rate, uint32_t weight)
+{
+	struct table_group *g = s->groups;
+
+	if (g != NULL && table_group_is(g, s, second, rate, weight))
+		return g;
+	if (g != NULL && t->groups_count > 0) {
+		g = *table_group_slot(t->groups, t->groups_capacity, s, second, rate, weight);
+		if (g != NULL)
+			return g;
+	}
+	return table_make_group(t, s, second, rate, weight);
+}
+
+/* Room for `count` more words in the group's newest chunk, or NULL. Chunks double, so that
+ * one value costs little and many cost hardly more than themselves. */
+static uint64_t *table_words(struct table *t, struct table_group *g, uint32_t count)
+{
+	struct table_chunk *chunk = g->chunks;
+	uint32_t capacity = TABLE_FIRST_WORDS;
+
+	if (chunk == NULL || chunk->capacity - chunk->used < count) {
+		if (chunk != NULL)
+			capacity = 2 * chunk->capacity;
+		if (capacity > TABLE_MAX_WORDS)
+			capacity = TABLE_MAX_WORDS;
+		chunk = arena_take(&t->arena, sizeof(*chunk) + capacity * sizeof(uint64_t));
+		if (chunk == NULL)
+			return NULL;
+		chunk->next = g->chunks;
+		chunk->capacity = capacity;
+		chunk->used = 0;
+		g->chunks = chunk;
+	}
+	chunk->used += count;
+	return &chunk->words[chunk->used - count];
+}
+
+static bool table_put_word(struct table *t, struct table_group *g, uint64_t word)
+{
+	uint64_t *at = table_words(t, g, 1);
+
+	if (at == NULL)
+		return false;
+	*at = word;
+	return true;
+}
+
+/* A counter mostly counts ones: a run of equal values is one pair. */
+static bool table_put_run(struct table *t, struct table_group *g, uint64_t word)
+{
+	struct table_chunk *chunk = g->chunks;
+	uint64_t *at;
+
+	if (chunk != NULL && chunk->words[chunk->used - 2] == word) {
+		chunk->words[chunk->used - 1]++;
+		return true;
+	}
+	at = table_words(t, g, 2);
+	if (at == NULL)
+		return false;
+	at[0] = word;
+	at[1] = 1;
+	return true;
+}
+
+static void table_put_gauge(struct group_gauge *gauge, double value, bool delta)
+{
+	struct group_gauge one = { .samples = 1 };
+	struct group_gauge before = *gauge;
+
+	if (delta)
+		one.delta = value;
+	else
+		one = (struct group_gauge){ .has_set = true, .last = value, .min = value,
+					    .max = value, .sum = value, .sets = 1, .samples = 1 };
+	*gauge = one;
+	table_fold_gauge(&before, gauge);
+}
+
+/* Sums of finite values may overflow; a batch with an infinity would be refused. */
+static double table_finite_sum(double a, double b)
+{
+	return fmax(-DBL_MAX, fmin(DBL_MAX, a + b));
+}
+
+void table_fold_gauge(const struct group_gauge *earlier, struct group_gauge *later)
+{
+	if (earlier->has_set && later->has_set) {
+		later->min = fmin(earlier->min, later->min);
+		later->max = fmax(earlier->max, later->max);
+		later->sum = table_finite_sum(earlier->sum, later->sum);
+	} else if (earlier->has_set) {
+		later->has_set = true;
+		later->last = earlier->last;
+		later->min = earlier->min;
+		later->max = earlier->max;
+		later->sum = earlier->sum;
+		later->delta = table_finite_sum(earlier->delta, later->delta);
+	} else if (!later->has_set) {
+		later->delta = table_finite_sum(earlier->delta, later->delta);
+	}
+	later->sets += earlier->sets;
+	later->samples += earlier->samples;
+}
+
+/* Puts the sample into a group that fits it. */
+static bool table_put(struct table *t, struct table_group *g, const struct line_sample *sample)
+{
+	uint64_t word;
+
+	memcpy(&word, &sample->value, sizeof(word));
+	switch (sample->kind) {
+	case KIND_DISTRIBUTION:
+		return table_put_word(t, g, word);
+	case KIND_COUNTER:
+		return table_put_run(t, g, word);
+	case KIND_SET:
+		return table_put_word(t, g, hash64(sample->member));
+	case KIND_GAUGE:
+		table_put_gauge(g->gauge, sample->value, sample->gauge_delta);
+		return true;
+	}
+	return false;
+}
+
+int table_add(struct table *t, const struct line_sample *sample, int64_t second)
+{
+	bool weighs = sample->kind == KIND_DISTRIBUTION || sample->kind == KIND_COUNTER;
+	double rate = weighs ? sample->rate : 1;
+	struct table_series *s;
+	struct table_group *g;
+	uint32_t weight = 1;
+
+	if (sample->kind == KIND_DISTRIBUTION && 1 / rate > CARRY_WEIGHT_MAX)
+		return ERR_BAD_RATE;
+	if (sample->kind == KIND_COUNTER && !isfinite(sample->value / rate))
+		return ERR_BAD_VALUE;
+	s = table_series(t, sample->kind, sample->series);
+	if (s == NULL)
+		return ERR_OVER_LIMIT;
+	if (sample->kind == KIND_DISTRIBUTION && rate < 1)
+		weight = carry_weight(t->carry, s->hash, rate);
+	g = table_group(t, s, second, rate, weight);
+	if (g == NULL || !table_put(t, g, sample))
+		return ERR_OVER_LIMIT;
+	g->samples++;
+	t->samples++;
+	return 0;
+}
+
+int table_add_earlier(struct table *t, struct slice series, int64_t second,
+		      const struct group_gauge *earlier)
+{
+	struct table_series *s = table_series(t, KIND_GAUGE, series);
+	struct table_group *g = s ? table_group(t, s, second, 1, 1) : NULL;
+
+	if (g == NULL)
+		return ERR_OVER_LIMIT;
+	table_fold_gauge(earlier, g->gauge);
+	g->samples += earlier->samples;
+	t->samples += earlier->samples;
+	return 0;
+}
+
+/* Empties an index of pointers, or gives it up when less than 1/16 of it was used. */
+static void *table_reset_index(void *slots, size_t *capacity, size_t used)
+{
+	if (*capacity > 16 * TABLE_FIRST_SLOTS && used < *capacity / 16) {
+		free(slots);
+		*capacity = 0;
+		return NULL;
+	}
+	if (*capacity > 0)
+		memset(slots, 0, *capacity * sizeof(void *));
+	return slots;
+}
+
+void table_reset(struct table *t)
+{
+	t->series = table_reset_index(t->series, &t->series_capacity, t->series_count);
+	t->groups = table_reset_index(t->groups, &t->groups_capacity, t->groups_count);
+	t->series_count = 0;
+	t->groups_count = 0;
+	t->group_total = 0;
+	t->gauge_count = 0;
+	t->samples = 0;
+	arena_reset(&t->arena);
+}
+
+struct table_series *table_next(const struct table *t, size_t *cursor)
+{
+	while (*cursor < t->series_capacity) {
+		struct table_series *s = t->series[(*cursor)++];
+
+		if (s != NULL)
+			return s;
+	}
+	return NULL;
+}
+
+size_t table_bytes(const struct table *t)
+{
+	return arena_bytes(&t->arena);
+}

@@ -1,0 +1,105 @@
+/*
+ * table.h - what was received since the last seal: (kind, series, second) -> values.
+ *
+ * Open addressing over XXH3 of kind and series; keys, groups and values are cut from an arena
+ * that is emptied at the seal. A group holds the samples of one second (and, when sampled,
+ * of one rate and weight): distributions every value, counters runs of equal values, gauges
+ * their fold in order of arrival, sets the members' hashes. Adding costs one hash and one
+ * probe; a sample of another second than the series' newest, one probe more.
+ *
+ * 100,000 keys of ten values cost about 25 MB. Series are bounded by max_keys, all the rest by
+ * the arena's pool; what is over either is refused with ERR_OVER_LIMIT. Pure; one thread at a
+ * time (the receivers' mutex).
+ */
+#ifndef AGENT_TABLE_H
+#define AGENT_TABLE_H
+
+#include "agent/arena.h"
+#include "agent/carry.h"
+#include "proto/group.h"
+#include "proto/kind.h"
+#include "proto/line.h"
+#include "proto/slice.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Words of a group, newest chunk first. Distributions: a double each; counters: pairs of a
+ * double and how often it came; sets: a hash each. */
+struct table_chunk {
+	struct table_chunk *next;
+	uint32_t capacity; /* words */
+	uint32_t used;
+	uint64_t words[];
+};
+
+struct table_group {
+	struct table_group *next; /* the series' older groups */
+	struct table_series *series;
+	int64_t second;
+	double rate; /* 1 when not sampled */
+	uint64_t samples; /* 0: emptied, to be skipped */
+	union {
+		struct table_chunk *chunks;
+		struct group_gauge *gauge;
+	};
+	uint32_t weight; /* of a distribution's values */
+};
+
+struct table_series {
+	struct table_group *groups; /* newest first */
+	uint64_t hash;              /* of kind and series */
+	uint32_t partition;         /* the seal's to fill in */
+	uint32_t mark;              /* the seal's: the batch it was last put in */
+	uint16_t size;
+	uint8_t kind;
+	uint8_t bytes[]; /* the canonical series */
+};
+
+struct table {
+	/* private, but for table_next's callers */
+	struct arena arena;
+	struct carry *carry;
+	struct table_series **series;
+	size_t series_capacity;
+	size_t series_count;
+	struct table_group **groups; /* those that are not their series' newest */
+	size_t groups_capacity;
+	size_t groups_count;
+	size_t group_total;
+	size_t gauge_count; /* series of that kind */
+	size_t max_keys;
+	uint64_t samples;
+};
+
+/* An empty table of at most max_keys series over a pool and a carry (both borrowed; the
+ * tables of an agent share them). Allocates nothing yet. */
+void table_init(struct table *t, struct arena_pool *pool, struct carry *carry, size_t max_keys);
+
+/* Frees all. */
+void table_release(struct table *t);
+
+/* Adds one sample (line.h) to a second. 0; ERR_OVER_LIMIT; ERR_BAD_RATE (a distribution's rate
+ * that no weight can express), ERR_BAD_VALUE (value / rate is not finite): then it was not
+ * added. */
+int table_add(struct table *t, const struct line_sample *sample, int64_t second)
+	__attribute__((warn_unused_result));
+
+/* Puts a gauge's earlier fold before what the table has of the same second. 0,
+ * ERR_OVER_LIMIT. */
+int table_add_earlier(struct table *t, struct slice series, int64_t second,
+		      const struct group_gauge *earlier) __attribute__((warn_unused_result));
+
+/* Empties it, keeping the index unless it has become far too large. */
+void table_reset(struct table *t);
+
+/* Walks the series in no particular order: start with *cursor = 0; NULL at the end. */
+struct table_series *table_next(const struct table *t, size_t *cursor);
+
+/* Bytes of keys and values: an upper estimate of what sealing it will take (but for long runs). */
+size_t table_bytes(const struct table *t);
+
+/* later's fold becomes that of earlier and later, in that order. */
+void table_fold_gauge(const struct group_gauge *earlier, struct group_gauge *later);
+
+#endif
