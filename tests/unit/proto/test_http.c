@@ -119,6 +119,27 @@ static void test_head_is_get_without_the_body(void **state)
 	http_pair_finish(f);
 }
 
+static void test_a_kept_connection_may_be_held_again_and_again(void **state)
+{
+	struct http_pair *f = http_pair_start(NULL);
+
+	(void)state;
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /0 HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (unsigned i = 0; i < 5; i++) {
+		test_loop_until_count(&f->t, &f->held_count, i + 1);
+		f->client.got[0] = '\0';
+		f->client.size = 0;
+		http_reply_text(f->held[i], 200, "again");
+		http_pair_until(f, &f->client, "again");
+		assert_int_equal(stream_write(f->client.s,
+					      slice_text("GET /n HTTP/1.1\r\nHost: x\r\n\r\n")), 0);
+	}
+	test_loop_until_count(&f->t, &f->held_count, 6);
+	http_reply_text(f->held[5], 200, "last");
+	http_pair_finish(f);
+}
+
 static void test_a_connection_serves_request_after_request(void **state)
 {
 	struct http_pair *f = http_pair_start(NULL);
@@ -259,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_an_empty_body_is_a_reply),
 		cmocka_unit_test(test_a_body_that_could_not_be_built_is_500),
 		cmocka_unit_test(test_head_is_get_without_the_body),
+		cmocka_unit_test(test_a_kept_connection_may_be_held_again_and_again),
 		cmocka_unit_test(test_a_connection_serves_request_after_request),
 		cmocka_unit_test(test_requests_may_be_replied_to_in_any_order),
 		cmocka_unit_test(test_listening_reports_the_address_or_why_not),
