@@ -31,8 +31,9 @@ struct http_options {
 	bool reuse_port;
 };
 
-/* Listens on `host:port` (port 0: any free one) or `[v6]:port`. A socket passed by systemd under the name
- * `name` is used instead, if there is one. *out is closed by http_close. 0, a negative errno, -EINVAL. */
+/* Listens on `host:port` (port 0: any free one) or `[v6]:port`. A socket passed by systemd
+ * under the name `name` (may be NULL) is used instead, if there is one. *out is closed by
+ * http_close. 0, a negative errno, -EINVAL. */
 int http_listen(uv_loop_t *loop, const char *address, const char *name,
 		const struct http_options *options, http_handler handler, void *arg,
 		struct http_server **out) __attribute__((warn_unused_result));
@@ -41,7 +42,9 @@ int http_listen(uv_loop_t *loop, const char *address, const char *name,
 const char *http_address(const struct http_server *s);
 
 /* Stops taking connections and frees the server once open requests have been replied to and
- * handles are closed; done (may be NULL) is called after that. */
+ * handles are closed; done (may be NULL) is called after that. Replies have 2 s to reach
+ * slow readers; new requests on kept connections are answered 503. May be called twice, and
+ * from a handler. */
 void http_close(struct http_server *s, void (*done)(void *arg), void *arg);
 
 const char *http_method(const struct http_request *r);      /* GET, HEAD, POST... */
@@ -63,8 +66,8 @@ void http_reply(struct http_request *r, unsigned status, const char *type, struc
 /* http_reply with a constant text, as text/plain. */
 void http_reply_text(struct http_request *r, unsigned status, const char *text);
 
-/* Decodes %XX (and `+` when plus_is_space) of text into out (size bytes room; text.size is always enough).
- * 0 with *written; ERR_MALFORMED for a bad escape. */
+/* Decodes %XX (and `+` when plus_is_space) of text into out (text.size bytes are always
+ * enough). 0 with *written; ERR_MALFORMED for a bad escape. */
 int http_unescape(struct slice text, bool plus_is_space, uint8_t *out, size_t *written)
 	__attribute__((warn_unused_result));
 

@@ -2,10 +2,11 @@
  * stream.h - a byte stream (TCP, Unix) on the uv loop.
  *
  * Connecting resolves the name without blocking, tries each address in turn and gives up
- * after a timeout. Writes are queued up to a ceiling; what is over it is refused, so a slow peer costs bounded
- * memory. Reads go to one callback that consumes all; reading can be paused. A stream
- * reports its end exactly once through `closed`, after which it is freed; stream_close may be
- * called at any time, from any of its callbacks, and twice.
+ * after a timeout. Writes are queued up to a ceiling; what is over it is refused, so a slow
+ * peer costs bounded memory. Reads go to one callback that consumes all; reading can be
+ * paused. A stream reports its end exactly once through `closed`, after which it is freed;
+ * stream_close may be called at any time, from any of its callbacks, and twice. No `data`
+ * comes after stream_close. The process must ignore SIGPIPE (life.h does).
  */
 #ifndef PROTO_NET_STREAM_H
 #define PROTO_NET_STREAM_H
@@ -34,14 +35,16 @@ struct stream_options {
 	size_t write_ceiling_bytes;  /* 0: 16 MiB */
 };
 
-/* Starts to connect. Any failure, also of the name, comes through `closed`. 0, -ENOMEM, -EINVAL: then
- * nothing was started. */
+/* Starts to connect. Any failure, also of the name, comes through `closed`, never before this
+ * has returned. 0; -ENOMEM, -EINVAL (a datagram address): then nothing was started. */
 int stream_connect(uv_loop_t *loop, const struct addr *to, const struct stream_options *options,
 		   const struct stream_events *events, void *arg, struct stream **out)
 	__attribute__((warn_unused_result));
 
-/* Queues a copy of the bytes. 0; -ENOBUFS (the ceiling: nothing was queued), -ENOTCONN (not connected
- * yet, or closing), -ENOMEM. */
+/* Queues a copy of the bytes. 0; -ENOBUFS (the ceiling: nothing was queued), -ENOTCONN (not
+ * connected yet, closing, or found broken now), -ENOMEM (a part may be on the wire: the
+ * stream is closing). A large write that the kernel takes at once is never queued, so no
+ * `drained` follows it. */
 int stream_write(struct stream *s, struct slice bytes) __attribute__((warn_unused_result));
 
 size_t stream_queued(const struct stream *s); /* bytes written but not yet taken by the kernel */
@@ -49,8 +52,8 @@ void stream_pause(struct stream *s);          /* no `data` until stream_resume *
 void stream_resume(struct stream *s);
 const char *stream_peer(const struct stream *s); /* host:port, for logs; borrowed */
 
-/* Ends it: queued writes are dropped unless flush, then they are given up to 1 s. `closed` follows with
- * reason 0 (or the error that came first). */
+/* Ends it: queued writes are dropped unless flush, then they and the peer's end are given up
+ * to 1 s. `closed` follows with reason 0 (or the error that came first). */
 void stream_close(struct stream *s, bool flush);
 
 /* Called for each connection: fill in *events and *arg for it, or return false to refuse it. */
