@@ -22,6 +22,7 @@ struct agents_poll {
 	bool walking;
 };
 
+/* Readies it; nothing is asked yet. Both are borrowed. */
 void agents_poll_init(struct agents_poll *p, struct redis *redis, struct agents *agents);
 
 /* A second has passed: starts a walk unless one is under way. */

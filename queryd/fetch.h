@@ -30,6 +30,7 @@ struct fetches {
  * then the plan is NULL. */
 typedef void (*fetch_done)(void *arg, int status, struct plan *plan);
 
+/* No fetch is open. Both are borrowed. */
 void fetches_init(struct fetches *f, struct redis *redis, const struct fleet *fleet);
 
 /* Takes the plan and starts. The fleet must be known. done may be called before it returns. */

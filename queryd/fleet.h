@@ -35,6 +35,7 @@ void fleet_poll(struct fleet *f);
 /* The connection is lost: what comes after it may be another Redis. */
 void fleet_forget(struct fleet *f);
 
+/* Whether partitions and tags can be asked for. */
 bool fleet_is_known(const struct fleet *f);
 
 /* What keeps it from being known, for people. Static. */

@@ -37,6 +37,7 @@ struct names_poll {
 	unsigned passes;    /* since the last whole one */
 };
 
+/* Readies it: the first pass will be a whole one. All are borrowed. */
 void names_poll_init(struct names_poll *p, struct redis *redis, const struct fleet *fleet,
 		     struct names *names);
 

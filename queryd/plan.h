@@ -121,6 +121,7 @@ struct plan_costs {
 	uint64_t cells, bytes, retries;
 };
 
+/* What it has cost so far. */
 struct plan_costs plan_costs(const struct plan *p);
 
 #endif

@@ -53,6 +53,7 @@ int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour,
 
 /* Answers, as in plan.h; what is wrong with one is kept in w->error. */
 void plan_window_put_pid(struct plan_window *w, size_t slot, struct slice pid);
+/* The same, of one cell. */
 void plan_window_put_cell(struct plan_window *w, size_t slot, enum kind kind, struct slice blob);
 
 /* Goes on after a round. PLAN_DONE when all hours are settled. */

@@ -20,6 +20,7 @@
 
 #define TICK_MS        50   /* how exactly deadlines are kept */
 #define TICKS_A_SECOND 20
+#define BODY_BYTES     4096 /* read and ignored, so that a POST hears 405, not 413 */
 #define ANSWER_BYTES   (32u << 20) /* a page of 1,000 keys of 8 KiB, escaped */
 
 struct queryd {
@@ -328,7 +329,6 @@ static void on_drain(void *arg)
 {
 	struct queryd *q = arg;
 
-	log_info("draining", "requests=%llu", (unsigned long long)q->fetches.count);
 	life_stopping(&q->life);
 	q->drain_by_ms = life_monotonic_ms() + QUERYD_DRAIN_MS;
 	http_close(q->http, on_http_closed, q);
@@ -367,6 +367,7 @@ static int start(struct queryd *q)
 	static const struct life_events events = { on_drain, on_reload };
 	const struct http_options options = {
 		.max_connections = (uint32_t)q->config->max_connections,
+		.max_body_bytes = BODY_BYTES,
 	};
 	int status = life_init(&q->life, &q->loop, &events, q);
 

@@ -96,18 +96,19 @@ static int parameter(struct router *r, const char *name, struct slice *text)
 
 static int read_key(struct router *r, struct slice text, bool decoded)
 {
-	int status = decoded ? series_from_key(text, r->out->key, &r->out->key_size) :
-			       ERR_MALFORMED;
+	int status;
 
-	if (status == 0)
-		return 0;
-	if (status == ERR_MALFORMED)
+	if (!decoded)
 		return route_refuse(r->why, 400, "bad_key",
 				    "the key holds a %% that is not followed by two hex digits");
+	status = series_from_key(text, r->out->key, &r->out->key_size);
 	if (status == ERR_BAD_BYTES || status == ERR_BAD_NAME)
 		return route_refuse(r->why, 400, "bad_key",
 				    "the key is empty, holds control bytes, or is not UTF-8");
-	return route_refuse(r->why, 400, "bad_key", "the key cannot be: %s", err_text(status));
+	if (status < 0)
+		return route_refuse(r->why, 400, "bad_key", "no key can be so: %s",
+				    err_text(status));
+	return 0;
 }
 
 static int bad_stat(struct router *r, struct slice text, const char *message)
@@ -380,6 +381,22 @@ static int parse_fixed(struct router *r, struct slice path)
 	return 1;
 }
 
+/* A proxy may send the absolute form (RFC 9112, 3.2.2): what stands before the path is not
+ * ours to judge. */
+static struct slice without_authority(struct slice path)
+{
+	static const char scheme[] = "http://";
+	const size_t size = sizeof(scheme) - 1;
+	const uint8_t *slash;
+
+	if (path.size < size || memcmp(path.ptr, scheme, size) != 0)
+		return path;
+	slash = memchr(path.ptr + size, '/', path.size - size);
+	if (!slash)
+		return slice_text("/");
+	return slice_of(slash, (size_t)(path.ptr + path.size - slash));
+}
+
 int route_parse(struct slice path, struct slice query, int64_t now_second,
 		struct route_request *out, struct route_refusal *why)
 {
@@ -392,6 +409,7 @@ int route_parse(struct slice path, struct slice query, int64_t now_second,
 	if (path.size + query.size > ROUTE_URL_BYTES)
 		return route_refuse(why, 414, "too_large", "a URL is at most %d bytes",
 				    ROUTE_URL_BYTES);
+	path = without_authority(path);
 	if (path.size == 0 || path.ptr[0] != '/')
 		return route_refuse(why, 404, "not_found", "a path begins with a slash");
 	status = parse_fixed(&r, path);

@@ -183,28 +183,38 @@ static const char *nearest_rank(struct slice text, char out[STAT_NAME_SIZE])
 	return out;
 }
 
-/* How many letters must be inserted, removed or replaced (Levenshtein), without regard to
- * case; at most STAT_NAME_SIZE letters of each are looked at. */
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool same_letter(struct slice a, size_t i, struct slice b, size_t j)
+{
+	return (a.ptr[i] | 0x20) == (b.ptr[j] | 0x20);
+}
+
+/* How many letters must be inserted, removed, replaced or swapped with their neighbour (optimal
+ * string alignment), without regard to case. Both are shorter than STAT_NAME_SIZE. */
 static size_t distance(struct slice a, struct slice b)
 {
-	size_t row[STAT_NAME_SIZE + 1];
+	size_t rows_of[3][STAT_NAME_SIZE];
 	size_t i, j;
 
 	for (j = 0; j <= b.size; j++)
-		row[j] = j;
+		rows_of[0][j] = j;
 	for (i = 1; i <= a.size; i++) {
-		size_t corner = row[0];
+		const size_t *above = rows_of[(i - 1) % 3];
+		size_t *row = rows_of[i % 3];
 		row[0] = i;
 		for (j = 1; j <= b.size; j++) {
-			bool same = (a.ptr[i - 1] | 0x20) == (b.ptr[j - 1] | 0x20);
-			size_t best = corner + !same;
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			corner = row[j];
-			row[j] = best;
+			row[j] = least(above[j], row[j - 1]) + 1;
+			row[j] = least(row[j], above[j - 1] + !same_letter(a, i - 1, b, j - 1));
+			if (i > 1 && j > 1 && same_letter(a, i - 1, b, j - 2) &&
+			    same_letter(a, i - 2, b, j - 1))
+				row[j] = least(row[j], rows_of[(i - 2) % 3][j - 2] + 1);
 		}
 	}
-	return row[b.size];
+	return rows_of[a.size % 3][b.size];
 }
 
 const char *stat_nearest(struct slice text, char out[STAT_NAME_SIZE])

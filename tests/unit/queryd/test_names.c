@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/names.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool match(const char *pattern, const char *name)
+{
+	static struct glob glob;
+
+	assert_null(glob_compile(&glob, slice_text(pattern)));
+	return glob_match(&glob, slice_text(name));
+}
+
+static void globs_match_whole_names(void **state)
+{
+	static const struct {
+		const char *pattern, *yes, *no;
+	} cases[] = {
+		{ "abc", "abc", "abcd" },
+		{ "abc", "abc", "xabc" },
+		{ "*", "", NULL },
+		{ "*", "anything", NULL },
+		{ "a*", "a", "ba" },
+		{ "*a", "aaaa", "ab" },
+		{ "a*b*c", "aXbXbXc", "aXcXb" },
+		{ "**a**", "bab", "bb" },
+		{ "?", "x", "" },
+		{ "?", "\xc3\xa9", "xy" },
+		{ "??", "\xc3\xa9\xe2\x82\xac", "\xe2\x82\xac" },
+		{ "a?c", "a\xf0\x9f\x98\x80" "c", "ac" },
+		{ "?*", "x", "" },
+		{ "[a-c]x", "bx", "dx" },
+		{ "[!a-c]x", "dx", "bx" },
+		{ "[^a]", "\xc3\xa9", "a" },
+		{ "[^a]x", "\xe2\x82\xacx", "x" },
+		{ "[]]", "]", "[" },
+		{ "[!]]", "[", "]" },
+		{ "[a-]", "-", "b" },
+		{ "\\*", "*", "x" },
+		{ "\\\\", "\\", "\\\\" },
+		{ "\\\xc3\xa9", "\xc3\xa9", "e" },
+		{ "*;host=web-[0-9]*", "cpu;host=web-12;x=1", "cpu;host=db-1" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_true(match(cases[i].pattern, cases[i].yes));
+		if (cases[i].no)
+			assert_false(match(cases[i].pattern, cases[i].no));
+	}
+}
+
+static void patterns_that_make_no_sense_are_named(void **state)
+{
+	static const char *const cases[] = { "", "[", "[a", "[z-a]", "[\xc3\xa9]", "a\\", "\x01",
+					     "\xff", "*\xa9", "[]" };
+	static struct glob glob;
+	char longest[GLOB_TOKENS + 3];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_non_null(glob_compile(&glob, slice_text(cases[i])));
+	memset(longest, 'a', sizeof(longest));
+	assert_null(glob_compile(&glob, slice_of(longest, GLOB_TOKENS)));
+	assert_true(glob_match(&glob, slice_of(longest, GLOB_TOKENS)));
+	assert_false(glob_match(&glob, slice_of(longest, GLOB_TOKENS - 1)));
+	assert_false(glob_match(&glob, slice_of(longest, GLOB_TOKENS + 1)));
+	assert_non_null(glob_compile(&glob, slice_of(longest, GLOB_TOKENS + 1)));
+}
+
+/* The plain recursive definition, for short texts. */
+static bool slow_match(const char *p, const char *s)
+{
+	if (*p == '\0')
+		return *s == '\0';
+	if (*p == '*')
+		return slow_match(p + 1, s) || (*s != '\0' && slow_match(p, s + 1));
+	return *s != '\0' && (*p == '?' || *p == *s) && slow_match(p + 1, s + 1);
+}
+
+static void globs_agree_with_their_definition(void **state)
+{
+	static const char letters[] = "ab*?";
+	char pattern[8], name[8];
+	unsigned i, n;
+
+	(void)state;
+	for (i = 1; i < 4000; i++) {
+		unsigned rest = i;
+		size_t size = 0;
+		for (; rest > 0 && size < 6; rest /= 4)
+			pattern[size++] = letters[rest % 4];
+		pattern[size] = '\0';
+		for (n = 0; n < 64; n++) {
+			size = 0;
+			for (rest = n + 1; rest > 1; rest /= 2)
+				name[size++] = (char)('a' + rest % 2);
+			name[size] = '\0';
+			assert_int_equal(match(pattern, name), slow_match(pattern, name));
+		}
+	}
+}
+
+static void hostile_patterns_take_linear_time(void **state)
+{
+	static struct glob glob;
+	char pattern[400], name[8192];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(pattern); i += 2) {
+		pattern[i] = '*';
+		pattern[i + 1] = 'a';
+	}
+	memset(name, 'a', sizeof(name));
+	name[sizeof(name) - 1] = 'b';
+	assert_null(glob_compile(&glob, slice_of(pattern, sizeof(pattern))));
+	for (i = 0; i < 20; i++)
+		assert_false(glob_match(&glob, slice_of(name, sizeof(name))));
+}
+
+static void prefixes_end_at_the_first_special_character(void **state)
+{
+	static struct glob glob;
+
+	(void)state;
+	assert_null(glob_compile(&glob, slice_text("ab\\*c?d*")));
+	assert_true(slice_equal(glob_prefix(&glob), slice_text("ab*c")));
+	assert_null(glob_compile(&glob, slice_text("*ab")));
+	assert_int_equal(glob_prefix(&glob).size, 0);
+}
+
+static void add(struct names *n, const char *name)
+{
+	assert_int_equal(names_add(n, slice_text(name)), 0);
+}
+
+/* What a page holds, as `a b c` and `+` when there is more. */
+static const char *page(const struct names *n, const char *pattern, const char *after, size_t limit)
+{
+	static char text[1024];
+	static struct glob glob;
+	struct slice keys[16];
+	struct names_page p = { .keys = keys, .limit = limit };
+	size_t i, size = 0;
+
+	assert_null(glob_compile(&glob, slice_text(pattern)));
+	names_find(n, &glob, slice_text(after), &p);
+	for (i = 0; i < p.count; i++)
+		size += (size_t)snprintf(text + size, sizeof(text) - size, "%.*s ",
+					 (int)keys[i].size, (const char *)keys[i].ptr);
+	(void)snprintf(text + size, sizeof(text) - size, "%s", p.more ? "+" : "");
+	return text;
+}
+
+static void names_are_sorted_and_single(void **state)
+{
+	struct names n;
+
+	(void)state;
+	names_init(&n, 100);
+	add(&n, "m");
+	add(&n, "b");
+	add(&n, "b");
+	assert_int_equal(names_count(&n), 0);
+	assert_int_equal(names_settle(&n), 0);
+	add(&n, "z");
+	add(&n, "a");
+	add(&n, "m");
+	add(&n, "c");
+	assert_int_equal(names_settle(&n), 0);
+	assert_int_equal(names_settle(&n), 0);
+	assert_int_equal(names_count(&n), 5);
+	assert_string_equal(page(&n, "*", "", 10), "a b c m z ");
+	names_release(&n);
+}
+
+static void pages_go_on_behind_the_cursor(void **state)
+{
+	struct names n;
+	char text[16];
+	int i;
+
+	(void)state;
+	names_init(&n, 100);
+	for (i = 9; i >= 0; i--) {
+		(void)snprintf(text, sizeof(text), "k%d", i);
+		add(&n, text);
+	}
+	add(&n, "a");
+	add(&n, "z");
+	assert_int_equal(names_settle(&n), 0);
+	assert_string_equal(page(&n, "*", "", 3), "a k0 k1 +");
+	assert_string_equal(page(&n, "*", "k1", 3), "k2 k3 k4 +");
+	assert_string_equal(page(&n, "*", "k8", 3), "k9 z ");
+	assert_string_equal(page(&n, "*", "zz", 3), "");
+	assert_string_equal(page(&n, "k?", "", 3), "k0 k1 k2 +");
+	assert_string_equal(page(&n, "k[89]", "", 2), "k8 k9 ");
+	assert_string_equal(page(&n, "k*", "a", 1), "k0 +");
+	assert_string_equal(page(&n, "k*", "k5x", 16), "k6 k7 k8 k9 ");
+	assert_string_equal(page(&n, "x", "", 16), "");
+	names_release(&n);
+}
+
+static void replacing_forgets_what_is_gone(void **state)
+{
+	struct names n;
+
+	(void)state;
+	names_init(&n, 100);
+	add(&n, "a");
+	add(&n, "b");
+	assert_int_equal(names_settle(&n), 0);
+	add(&n, "c");
+	add(&n, "b");
+	add(&n, "b");
+	names_replace(&n);
+	assert_string_equal(page(&n, "*", "", 10), "b c ");
+	add(&n, "x");
+	names_discard(&n);
+	assert_int_equal(names_settle(&n), 0);
+	assert_string_equal(page(&n, "*", "", 10), "b c ");
+	names_release(&n);
+}
+
+static void what_is_over_the_ceiling_is_counted(void **state)
+{
+	struct names n;
+
+	(void)state;
+	names_init(&n, 3);
+	add(&n, "a");
+	add(&n, "b");
+	assert_int_equal(names_settle(&n), 0);
+	add(&n, "c");
+	add(&n, "d");
+	add(&n, "a");
+	assert_int_equal(names_add(&n, slice_text("e")), -ENOBUFS);
+	assert_int_equal(names_settle(&n), 0);
+	assert_int_equal(names_count(&n), 3);
+	assert_int_equal(names_dropped(&n), 2);
+	assert_string_equal(page(&n, "*", "", 10), "a b c ");
+	names_release(&n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(globs_match_whole_names),
+		cmocka_unit_test(patterns_that_make_no_sense_are_named),
+		cmocka_unit_test(globs_agree_with_their_definition),
+		cmocka_unit_test(hostile_patterns_take_linear_time),
+		cmocka_unit_test(prefixes_end_at_the_first_special_character),
+		cmocka_unit_test(names_are_sorted_and_single),
+		cmocka_unit_test(pages_go_on_behind_the_cursor),
+		cmocka_unit_test(replacing_forgets_what_is_gone),
+		cmocka_unit_test(what_is_over_the_ceiling_is_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
