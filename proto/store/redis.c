@@ -70,7 +70,6 @@ struct redis {
 };
 
 static void connect_now(struct redis *r);
-static void on_sweep(uv_timer_t *timer);
 
 /* ---- ending --------------------------------------------------------------------------------- */
 
@@ -134,15 +133,18 @@ static void wait_and_connect(struct redis *r)
 	uv_timer_start(&r->timer, on_backoff, delay_ms, 0);
 }
 
+/* libuv has codes beside errno's and ours (UV_EOF), and texts for them. */
 static void log_failure(struct redis *r, bool was_up, int reason)
 {
+	bool ours = reason <= -1000 && reason > -2000;
+	const char *text = ours ? err_text(reason) : uv_strerror(reason);
 	char quoted[LOG_QUOTE_SIZE];
 
 	if (!log_allowed(&r->log_limit, (int64_t)uv_now(r->loop), NULL))
 		return;
 	log_warn(was_up ? "redis_down" : "redis_unreachable", "endpoint=%s err=%s reason=%s",
-		 r->url.endpoint, err_name(reason),
-		 log_quote(slice_text(r->reason[0] ? r->reason : err_text(reason)), quoted));
+		 r->url.endpoint, ours ? err_name(reason) : uv_err_name(reason),
+		 log_quote(slice_text(r->reason[0] ? r->reason : text), quoted));
 }
 
 /* The stream is gone. A callback in here may call redis_close, which then closes the handles
@@ -340,6 +342,22 @@ static void greet(struct redis *r)
 		drop(r, status);
 }
 
+static bool is_talking(const struct redis *r)
+{
+	return r->state == REDIS_GREETING || r->state == REDIS_UP;
+}
+
+/* One late answer ends the connection: those behind it are late too, and a new connection can
+ * never take an old answer for a new one. */
+static void on_sweep(uv_timer_t *timer)
+{
+	struct redis *r = timer->data;
+	const struct redis_waiter *first = redis_queue_first(&r->queue);
+
+	if (is_talking(r) && first && uv_now(r->loop) >= first->deadline_ms)
+		drop(r, -ETIMEDOUT);
+}
+
 static void on_connected(void *arg)
 {
 	struct redis *r = arg;
@@ -354,11 +372,6 @@ static void on_connected(void *arg)
 	uv_timer_start(&r->timer, on_sweep, SWEEP_MS, SWEEP_MS);
 	r->state = REDIS_GREETING;
 	greet(r);
-}
-
-static bool is_talking(const struct redis *r)
-{
-	return r->state == REDIS_GREETING || r->state == REDIS_UP;
 }
 
 static void on_data(void *arg, struct slice bytes)
@@ -383,17 +396,6 @@ static void on_data(void *arg, struct slice bytes)
 	}
 	if (status < 0)
 		drop(r, status);
-}
-
-/* One late answer ends the connection: those behind it are late too, and a new connection can
- * never take an old answer for a new one. */
-static void on_sweep(uv_timer_t *timer)
-{
-	struct redis *r = timer->data;
-	const struct redis_waiter *first = redis_queue_first(&r->queue);
-
-	if (is_talking(r) && first && uv_now(r->loop) >= first->deadline_ms)
-		drop(r, -ETIMEDOUT);
 }
 
 static void connect_now(struct redis *r)
@@ -485,15 +487,13 @@ const char *redis_version(const struct redis *r)
 
 void redis_close(struct redis *r, void (*done)(void *arg), void *arg)
 {
-	bool had_stream = r->stream != NULL;
-
 	if (r->state == REDIS_CLOSING)
 		return;
 	r->done = done;
 	r->done_arg = arg;
 	r->state = REDIS_CLOSING;
 	uv_timer_stop(&r->timer);
-	if (had_stream)
+	if (r->stream)
 		stream_close(r->stream, false);
 	else
 		close_handles(r);
