@@ -247,20 +247,20 @@ struct lane_change lane_note_state(struct lane *l, const struct stream_state *st
 	return change;
 }
 
-/* Samples of the batches after a stored seq and before a record, as far as our notes go. */
+/* Samples of the batches after a stored seq and before a record; of a seq from before our notes,
+ * those that we know of. */
 static uint64_t lane_lost_between(const struct lane *l, uint64_t seq,
 				  const struct lane_record *record)
 {
 	size_t index = lane_index_after(l, seq);
-	const struct lane_record *first;
+	const struct lane_record *last;
 
 	if (seq + 1 >= record->seq)
 		return 0;
-	if (index > 0 && lane_at(l, index - 1)->seq == seq) {
-		first = lane_at(l, index - 1);
-		return record->samples_before - first->samples_before - first->samples;
-	}
-	return record->samples_before - lane_at(l, index)->samples_before;
+	if (index == 0)
+		return record->samples_before - l->forgotten_samples;
+	last = lane_at(l, index - 1);
+	return record->samples_before - last->samples_before - last->samples;
 }
 
 struct lane_record *lane_next(struct lane *l, struct stream_state *predecessor, bool *named,
@@ -306,6 +306,7 @@ static void lane_drop_first(struct lane *l, struct spool *spool)
 	spool_drop(spool, lane_at(l, l->past)->spool_id);
 	l->past++;
 	if (l->past > LANE_PAST) {
+		l->forgotten_samples = lane_at(l, 0)->samples_before + lane_at(l, 0)->samples;
 		l->past--;
 		l->head++;
 		l->count--;

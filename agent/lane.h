@@ -61,6 +61,7 @@ struct lane {
 	size_t head;  /* of the first note in records */
 	size_t count; /* notes: past and kept */
 	size_t past;  /* how many of them are of dropped batches */
+	uint64_t forgotten_samples; /* of the batches before all notes */
 };
 
 /* What a message about the lane's state is. */

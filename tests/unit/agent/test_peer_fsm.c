@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/peer_fsm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define TIMEOUT 1000
+
+static struct peer_fsm started(void)
+{
+	struct peer_fsm f;
+
+	peer_fsm_init(&f, TIMEOUT);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_START, 0, 0), PEER_DO_CONNECT);
+	return f;
+}
+
+static struct peer_fsm ready(void)
+{
+	struct peer_fsm f = started();
+
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CONNECTED, 0, 0), PEER_DO_HELLO);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_WELCOME, 0, 0), PEER_DO_UP);
+	assert_int_equal(f.state, PEER_READY);
+	return f;
+}
+
+static void test_a_ready_relay_is_pinged_four_times_a_second(void **state)
+{
+	struct peer_fsm f = ready();
+	int pings = 0;
+
+	(void)state;
+	assert_int_equal(peer_fsm_next_ms(&f), PEER_PING_MS);
+	for (int64_t now = 0; now <= 10000; now++) {
+		peer_fsm_step(&f, PEER_EVENT_BYTES, now, 0);
+		if (now >= peer_fsm_next_ms(&f))
+			pings += peer_fsm_step(&f, PEER_EVENT_TICK, now, 0) == PEER_DO_PING;
+	}
+	assert_int_equal(pings, 40);
+}
+
+static void test_a_silent_relay_is_given_up_after_the_timeout(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	peer_fsm_step(&f, PEER_EVENT_BYTES, 500, 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 1499, 0), PEER_DO_PING);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 1500, 0), PEER_DO_DOWN | PEER_DO_CLOSE);
+	assert_int_equal(f.state, PEER_BACKOFF);
+}
+
+static void test_a_relay_that_does_not_welcome_is_given_up(void **state)
+{
+	struct peer_fsm f = started();
+
+	(void)state;
+	peer_fsm_step(&f, PEER_EVENT_CONNECTED, 100, 0);
+	assert_int_equal(peer_fsm_next_ms(&f), 1100);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 1100, 0), PEER_DO_CLOSE);
+	assert_int_equal(f.state, PEER_BACKOFF);
+}
+
+static void test_back_off_doubles_with_jitter_up_to_two_seconds(void **state)
+{
+	struct peer_fsm f = started();
+	int64_t now = 0, wait = PEER_BACKOFF_MIN_MS;
+
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, now, i * 7919), 0);
+		assert_in_range(peer_fsm_next_ms(&f) - now, wait / 2, wait);
+		assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, peer_fsm_next_ms(&f) - 1, 0), 0);
+		now = peer_fsm_next_ms(&f);
+		assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, now, 0), PEER_DO_CONNECT);
+		wait = 2 * wait < PEER_BACKOFF_MAX_MS ? 2 * wait : PEER_BACKOFF_MAX_MS;
+	}
+	peer_fsm_step(&f, PEER_EVENT_CONNECTED, now, 0);
+	peer_fsm_step(&f, PEER_EVENT_WELCOME, now, 0);
+	peer_fsm_step(&f, PEER_EVENT_CLOSED, now, 0);
+	assert_in_range(peer_fsm_next_ms(&f) - now, PEER_BACKOFF_MIN_MS / 2, PEER_BACKOFF_MIN_MS);
+}
+
+static void test_jitter_uses_the_whole_range(void **state)
+{
+	int64_t least = INT64_MAX, most = 0;
+
+	(void)state;
+	for (uint32_t random = 0; random < 1000; random++) {
+		struct peer_fsm f = started();
+
+		peer_fsm_step(&f, PEER_EVENT_CLOSED, 0, random);
+		least = f.retry_ms < least ? f.retry_ms : least;
+		most = f.retry_ms > most ? f.retry_ms : most;
+	}
+	assert_int_equal(least, PEER_BACKOFF_MIN_MS / 2);
+	assert_int_equal(most, PEER_BACKOFF_MIN_MS);
+}
+
+static void test_a_refusal_waits_long(void **state)
+{
+	struct peer_fsm f = started();
+
+	(void)state;
+	peer_fsm_step(&f, PEER_EVENT_CONNECTED, 0, 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_REFUSED, 0, 12345), PEER_DO_CLOSE);
+	assert_true(peer_fsm_next_ms(&f) >= PEER_REFUSED_MS);
+	/* The relay closes after it: that is no news. */
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, 1, 0), 0);
+	assert_true(peer_fsm_next_ms(&f) >= PEER_REFUSED_MS);
+}
+
+static void test_a_lost_session_is_said_once(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, 5, 0), PEER_DO_DOWN);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, 6, 0), 0);
+}
+
+static void test_a_leaving_relay_still_serves_until_it_closes(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_GOAWAY, 0, 0), PEER_DO_LEAVING);
+	assert_int_equal(f.state, PEER_DRAINING);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, PEER_PING_MS, 0), PEER_DO_PING);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, 300, 0), PEER_DO_DOWN);
+}
+
+static void test_a_stopped_one_closes_and_stays_closed(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_STOP, 0, 0), PEER_DO_DOWN | PEER_DO_CLOSE);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, 0, 0), 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 1000000, 0), 0);
+	assert_true(peer_fsm_next_ms(&f) == INT64_MAX);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_START, 0, 0), PEER_DO_CONNECT);
+}
+
+static void test_late_events_change_nothing(void **state)
+{
+	static const enum peer_event late[] = { PEER_EVENT_CONNECTED, PEER_EVENT_WELCOME,
+						PEER_EVENT_GOAWAY, PEER_EVENT_REFUSED,
+						PEER_EVENT_CLOSED };
+	struct peer_fsm f = ready();
+
+	(void)state;
+	peer_fsm_step(&f, PEER_EVENT_CLOSED, 0, 0);
+	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+		assert_int_equal(peer_fsm_step(&f, late[i], 1, 0), 0);
+		assert_int_equal(f.state, PEER_BACKOFF);
+	}
+}
+
+static void test_states_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(peer_state_name(PEER_CLOSED), "closed");
+	assert_string_equal(peer_state_name(PEER_BACKOFF), "backoff");
+	assert_string_equal(peer_state_name((enum peer_state)99), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_ready_relay_is_pinged_four_times_a_second),
+		cmocka_unit_test(test_a_silent_relay_is_given_up_after_the_timeout),
+		cmocka_unit_test(test_a_relay_that_does_not_welcome_is_given_up),
+		cmocka_unit_test(test_back_off_doubles_with_jitter_up_to_two_seconds),
+		cmocka_unit_test(test_jitter_uses_the_whole_range),
+		cmocka_unit_test(test_a_refusal_waits_long),
+		cmocka_unit_test(test_a_lost_session_is_said_once),
+		cmocka_unit_test(test_a_leaving_relay_still_serves_until_it_closes),
+		cmocka_unit_test(test_a_stopped_one_closes_and_stays_closed),
+		cmocka_unit_test(test_late_events_change_nothing),
+		cmocka_unit_test(test_states_have_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
