@@ -124,12 +124,28 @@ const char *glob_compile(struct glob *g, struct slice pattern)
 	return NULL;
 }
 
+/* A pattern of less than 64 tokens, as nearly all are: the same in one word. */
+static bool match_short(const struct glob *g, struct slice name)
+{
+	uint64_t active = 1, loop = g->loop[0], rest = g->rest[0];
+	size_t i;
+
+	for (i = 0; i < name.size && active; i++) {
+		uint8_t byte = name.ptr[i];
+		uint64_t stay = is_rest(byte) ? loop | rest : loop;
+		active = (active << 1 & g->step[byte][0]) | (active & stay);
+	}
+	return (active >> g->tokens & 1) != 0;
+}
+
 bool glob_match(const struct glob *g, struct slice name)
 {
 	uint64_t active[GLOB_WORDS] = { 1 };
 	size_t i;
 	unsigned w;
 
+	if (g->words == 1)
+		return match_short(g, name);
 	for (i = 0; i < name.size; i++) {
 		const uint64_t *step = g->step[name.ptr[i]];
 		uint64_t rest = is_rest(name.ptr[i]) ? UINT64_MAX : 0;

@@ -33,7 +33,8 @@ typedef void (*redis_reply_fn)(void *arg, int status, const redisReply *reply);
 
 struct redis_events {
 	void (*up)(void *arg);               /* connected and checked; may be NULL */
-	void (*down)(void *arg, int reason); /* connection lost; pending replies were reported before; may be NULL */
+	void (*down)(void *arg, int reason); /* an `up` one was lost; pending replies were reported
+					      * before; may be NULL */
 };
 
 struct redis_options {
@@ -54,7 +55,7 @@ int redis_open(uv_loop_t *loop, const char *url, const struct redis_options *opt
 int redis_command(struct redis *r, uint16_t slot, size_t argc, const struct slice *argv,
 		  redis_reply_fn reply, void *arg) __attribute__((warn_unused_result));
 
-/* Queues bytes that redis_format made: for commands that must be sent again as they are. */
+/* The same with bytes that redis_format made: for commands that must be sent again as they are. */
 int redis_command_raw(struct redis *r, uint16_t slot, struct slice resp, redis_reply_fn reply,
 		      void *arg) __attribute__((warn_unused_result));
 

@@ -111,6 +111,28 @@ static void globs_agree_with_their_definition(void **state)
 	}
 }
 
+/* The same globs behind 70 letters, where one word is not enough. */
+static void long_globs_match_as_short_ones(void **state)
+{
+	static const char *const patterns[] = { "a*b", "?[!x]c", "*", "b*a*" };
+	static const char *const names[] = { "", "ab", "aXb", "abc", "axc", "\xc3\xa9" "bc", "ba",
+					     "bXa" };
+	char pattern[100], name[100];
+	size_t p, n;
+
+	(void)state;
+	memset(pattern, 'z', 70);
+	memset(name, 'z', 70);
+	for (p = 0; p < sizeof(patterns) / sizeof(*patterns); p++) {
+		for (n = 0; n < sizeof(names) / sizeof(*names); n++) {
+			(void)strcpy(pattern + 70, patterns[p]);
+			(void)strcpy(name + 70, names[n]);
+			assert_int_equal(match(pattern, name), match(patterns[p], names[n]));
+		}
+	}
+	assert_false(match(pattern, "zzzab"));
+}
+
 static void hostile_patterns_take_linear_time(void **state)
 {
 	static struct glob glob;
@@ -259,6 +281,7 @@ int main(void)
 		cmocka_unit_test(globs_match_whole_names),
 		cmocka_unit_test(patterns_that_make_no_sense_are_named),
 		cmocka_unit_test(globs_agree_with_their_definition),
+		cmocka_unit_test(long_globs_match_as_short_ones),
 		cmocka_unit_test(hostile_patterns_take_linear_time),
 		cmocka_unit_test(prefixes_end_at_the_first_special_character),
 		cmocka_unit_test(names_are_sorted_and_single),
