@@ -200,9 +200,11 @@ static void commit_take_streams(struct commit *c, struct list *pending)
 		list_remove(&t->pending_link);
 		c->streams[c->stream_count++] = (struct commit_stream){ t, t->last };
 		c->held_bytes += t->pending_bytes;
+		c->samples += t->pending_samples;
 		t->pending = false;
 		t->in_flight = true;
 		t->pending_bytes = 0;
+		t->pending_samples = 0;
 		t->lost = 0;
 	}
 }

@@ -39,6 +39,7 @@ struct commit {
 	size_t stream_count;
 	size_t cell_count;
 	size_t held_bytes; /* of the batches in it */
+	uint64_t samples;  /* in them, without those rejected */
 };
 
 /* What a commit is written for. */

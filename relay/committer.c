@@ -161,6 +161,7 @@ static void committer_flight_ok(struct committer *c, int64_t now_ms)
 	c->has_flight = c->flight_sent = false;
 	c->serial++;
 	tally_add(&c->o.counters->commits, 1);
+	tally_add(&c->o.counters->samples_committed, done.samples);
 	tally_add(&c->o.counters->commit_usec, (uint64_t)(now_ms - c->flight_built_ms) * 1000);
 	for (size_t i = 0; i < done.hour_count; i++)
 		image_set_version(&c->image, done.hours[i].hour, done.hours[i].pid, done.version);
@@ -305,6 +306,7 @@ static void committer_discard_track(struct committer *c, struct track *t, struct
 	list_remove(&t->pending_link);
 	t->pending = t->in_flight = false;
 	t->pending_bytes = 0;
+	t->pending_samples = 0;
 	t->lost = 0;
 	t->mark = (struct stream_state){ 0 };
 	if (t->peer == NULL) {

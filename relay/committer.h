@@ -53,8 +53,10 @@ struct committer_peer {
 /* A script call under way; the shell only hands it back. */
 struct committer_call {
 	/* private */
+	struct committer *home;
 	enum script script;
 	uint64_t serial;
+	void *shell;                 /* the owner of the connection may keep a pointer here */
 	struct list link;            /* confirm: of the peer */
 	struct committer_peer *peer; /* confirm; NULL: it has gone */
 	uint64_t token;              /* confirm */
@@ -75,7 +77,8 @@ enum committer_reason {
 struct committer_effects {
 	/* Sends a command (copied or sent before it returns). True: committer_answer will be
 	 * called with the call exactly once. False: Redis is not up; nothing was sent. */
-	bool (*run)(void *arg, struct committer *c, struct committer_call *call, struct slice resp);
+	bool (*run)(void *arg, struct committer *c, struct committer_call *call,
+		    struct slice resp);
 	/* What Redis has of streams of a session; list is borrowed. */
 	void (*state)(void *arg, struct committer_peer *peer, enum frame_cause cause,
 		      struct frame_stream *list, size_t count);

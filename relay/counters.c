@@ -16,6 +16,8 @@ const struct tally_row relay_counter_rows[] = {
 	ROW(batch_bytes, "batch_bytes_total", NULL, COUNTER, "Bytes of batches received."),
 	ROW(samples_merged, "samples_merged_total", NULL, COUNTER,
 	    "Samples merged; some more than once when a commit was refused."),
+	ROW(samples_committed, "samples_committed_total", NULL, COUNTER,
+	    "Samples in commits that Redis took."),
 	ROW(samples_too_old, "samples_rejected_total", "reason=\"too_old\"", COUNTER,
 	    "Samples of hours that cannot be written: declared loss."),
 	ROW(samples_too_new, "samples_rejected_total", "reason=\"too_new\"", COUNTER, NULL),

@@ -19,6 +19,7 @@ struct relay_counters {
 	tally_count batches_refused;   /* malformed, foreign, out of chain */
 	tally_count batch_bytes;
 	tally_count samples_merged;
+	tally_count samples_committed;
 	tally_count samples_too_old;
 	tally_count samples_too_new;
 	tally_count samples_declared; /* lost, by the agents' own word */

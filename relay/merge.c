@@ -28,9 +28,16 @@ static bool merge_fits(const struct stream_state *on, const struct frame_batch *
 	return !on->nonce && header->seq == on->seq + 1 && header->chain_before == on->value;
 }
 
+/* What a merged batch amounts to. */
+struct merge_amount {
+	size_t bytes;
+	uint64_t samples; /* merged */
+	uint64_t lost;    /* declared, or rejected here */
+};
+
 /* The stream moves on: its new state goes into the next commit together with the cells. */
 static void merge_advance(struct committer *c, struct track *t, const struct stream_state *after,
-			  uint64_t lost, size_t bytes)
+			  const struct merge_amount *n)
 {
 	if (!t->pending) {
 		t->pending = true;
@@ -40,22 +47,28 @@ static void merge_advance(struct committer *c, struct track *t, const struct str
 		c->pending_count++;
 	}
 	t->last = *after;
-	t->lost += lost;
-	t->pending_bytes += bytes;
-	c->pending_bytes += bytes;
+	t->lost += n->lost;
+	t->pending_samples += n->samples;
+	t->pending_bytes += n->bytes;
+	c->pending_bytes += n->bytes;
 }
 
-static void merge_count(struct committer *c, const struct track *t, const struct batch *batch,
-			const struct image_rejects *rejects, uint64_t lost)
+/* Counts a merged batch; its amount comes with what was declared lost, and leaves with what
+ * was rejected too. */
+static void merge_count(struct committer *c, const struct track *t,
+			const struct image_rejects *rejects, struct merge_amount *amount)
 {
 	struct relay_counters *n = c->o.counters;
+	uint64_t rejected = rejects->too_old + rejects->too_new;
 
+	tally_add(&n->samples_declared, amount->lost);
+	amount->samples -= rejected;
+	amount->lost += rejected;
 	tally_add(&n->batches_merged, 1);
-	tally_add(&n->samples_merged, batch->header.samples - rejects->too_old - rejects->too_new);
+	tally_add(&n->samples_merged, amount->samples);
 	tally_add(&n->samples_too_old, rejects->too_old);
 	tally_add(&n->samples_too_new, rejects->too_new);
-	tally_add(&n->samples_declared, lost);
-	if (rejects->too_old || rejects->too_new)
+	if (rejected > 0)
 		c->o.effects->rejected(c->o.arg, &t->id, rejects);
 }
 
@@ -68,6 +81,7 @@ static int merge_one(struct committer *c, struct track *t, struct slice bytes,
 	struct image_rules rules = { .floor_hour = c->floor_hour,
 				     .latest_second = second + LIMIT_AHEAD_SECONDS,
 				     .now_ms = now_ms };
+	struct merge_amount amount = { .bytes = bytes.size, .lost = lost };
 	struct image_rejects rejects;
 	struct batch batch;
 	int rc = batch_decode(bytes, c->o.partitions, &batch);
@@ -76,8 +90,9 @@ static int merge_one(struct committer *c, struct track *t, struct slice bytes,
 		return rc;
 	rc = image_merge(&c->image, &batch, &rules, &rejects);
 	if (rc == 0) {
-		merge_count(c, t, &batch, &rejects, lost);
-		merge_advance(c, t, after, lost + rejects.too_old + rejects.too_new, bytes.size);
+		amount.samples = batch.header.samples;
+		merge_count(c, t, &rejects, &amount);
+		merge_advance(c, t, after, &amount);
 	}
 	batch_release(&batch);
 	if (rc < 0)

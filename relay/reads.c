@@ -63,6 +63,7 @@ struct committer_call *reads_call_new(struct committer *c, enum script script, s
 
 	if (call == NULL)
 		return NULL;
+	call->home = c;
 	call->script = script;
 	call->serial = ++c->serial;
 	call->count = count;

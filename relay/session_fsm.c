@@ -402,6 +402,13 @@ void session_data(struct session *s, struct slice bytes, int64_t now_ms)
 	}
 }
 
+void session_heard(struct session *s, int64_t now_ms)
+{
+	s->heard_ms = now_ms;
+	if (s->state == SESSION_HELLO)
+		s->born_ms = now_ms;
+}
+
 void session_tick(struct session *s, int64_t now_ms)
 {
 	int64_t silent_ms = now_ms - s->heard_ms;

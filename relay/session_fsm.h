@@ -98,6 +98,9 @@ void session_release(struct session *s);
 /* Bytes from the agent. */
 void session_data(struct session *s, struct slice bytes, int64_t now_ms);
 
+/* As if the agent had just been heard: its bytes may wait because we do not read them. */
+void session_heard(struct session *s, int64_t now_ms);
+
 /* Silence: pings, and ends what stays silent. Call it about once a second. */
 void session_tick(struct session *s, int64_t now_ms);
 

@@ -62,6 +62,7 @@ struct track {
 	struct stream_state built_on;  /* pending: the state before */
 	uint64_t lost;                 /* pending: samples declared lost */
 	size_t pending_bytes;
+	uint64_t pending_samples;
 	bool in_flight;                /* part of the commit under way */
 
 	struct stream_state mark; /* what Redis last had for sure: an OK's or a read state */

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "relay/config.h"
+
+#include "proto/limits.h"
+#include "proto/store/redis.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const config_levels[] = { "error", "warn", "info", "debug", NULL };
+
+static const char *config_check_listen(const char *text)
+{
+	struct addr address;
+
+	return addr_parse(slice_text(text), &address) == 0 &&
+			       (address.scheme == ADDR_NONE || address.scheme == ADDR_TCP) ?
+		       NULL :
+		       "host:port";
+}
+
+static const char *config_check_admin(const char *text)
+{
+	return *text == '\0' || config_check_listen(text) == NULL ? NULL :
+								    "host:port, or nothing for none";
+}
+
+static const char *config_check_advertise(const char *text)
+{
+	struct addr address;
+
+	if (*text == '\0')
+		return NULL;
+	return addr_parse(slice_text(text), &address) == 0 && address.scheme == ADDR_NONE &&
+			       address.port != 0 ?
+		       NULL :
+		       "host:port that agents can connect to";
+}
+
+/* A name stands in a list of words in Redis and in logs. */
+static const char *config_check_name(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= ' ' || *text == 127)
+			return "a word without blanks or control bytes";
+	return NULL;
+}
+
+#define TEXT(name, member, default_text, most, checker, prose)                                 \
+	{ .key = (name), .type = CONF_TEXT, .offset = offsetof(struct config, member),         \
+	  .fallback = (default_text), .min = 0, .max = (most), .check = (checker), .help = (prose) }
+#define NUMBER(name, kind, member, default_text, least, most, prose)                           \
+	{ .key = (name), .type = (kind), .offset = offsetof(struct config, member),            \
+	  .fallback = (default_text), .min = (least), .max = (most), .help = (prose) }
+
+static const struct conf_row config_rows[] = {
+	TEXT("listen", listen, "127.0.0.1:8127", 280, config_check_listen,
+	     "Where agents connect, host:port."),
+	TEXT("admin", admin, "127.0.0.1:8128", 280, config_check_admin,
+	     "Where HTTP /metrics, /healthz and /readyz are served; empty: nowhere."),
+	{ .key = "redis", .type = CONF_TEXT, .offset = offsetof(struct config, redis),
+	  .fallback = "redis://127.0.0.1:6379/0", .min = 1, .max = 4096, .check = redis_url_check,
+	  .help = "The store: redis://[[user]:password@]host:port[/db] or unix:///path." },
+	TEXT("name", name, "", 64, config_check_name,
+	     "This relay's name in logs and in the list of relays; the host's when empty."),
+	TEXT("advertise", advertise, "", 279, config_check_advertise,
+	     "host:port that agents are told to connect to; where it listens when empty."),
+	NUMBER("commit_ms", CONF_MS, commit_ms, "500ms", 1, 60000,
+	       "Least time between two commits of a partition; the first after a pause goes at "
+	       "once."),
+	NUMBER("partitions", CONF_INT, partitions, "32", 1, LIMIT_PARTITIONS,
+	       "Partitions of the fleet, fixed when its store is initialised."),
+	NUMBER("retention_hours", CONF_INT, retention_hours, "840", 24, 100000,
+	       "How long hours are kept; older ones can no longer be written."),
+	{ .key = "auto_init", .type = CONF_BOOL, .offset = offsetof(struct config, auto_init),
+	  .fallback = "no",
+	  .help = "Initialise a store that is empty. Keep it off where an empty store means a "
+		  "mishap." },
+	NUMBER("grace_ms", CONF_MS, grace_ms, "10s", 0, 3600000,
+	       "How long agents keep what is committed: longer than the store may forget."),
+	NUMBER("buffer_max", CONF_BYTES, buffer_max, "256MiB", 1 << 20, 1LL << 40,
+	       "Bytes of batches held and not yet committed, above which agents are told to wait."),
+	NUMBER("image_max", CONF_BYTES, image_max, "1GiB", 1 << 20, 1LL << 40,
+	       "Memory of partials above which hours that are committed leave it early."),
+	NUMBER("max_connections", CONF_INT, max_connections, "10000", 1, 1000000,
+	       "Connections of agents at a time; more are turned away."),
+	{ .key = "log_level", .type = CONF_CHOICE, .offset = offsetof(struct config, log_level),
+	  .fallback = "info", .choices = config_levels, .reloadable = true,
+	  .help = "What is logged: error, warn, info or debug, and what is graver." },
+};
+
+const struct conf_spec *config_spec(void)
+{
+	static const struct conf_spec spec = {
+		.program = "hourglass-relay",
+		.summary = "merges batches of agents and commits them to Redis",
+		.rows = config_rows,
+		.row_count = sizeof(config_rows) / sizeof(config_rows[0]),
+		.struct_size = sizeof(struct config),
+	};
+
+	return &spec;
+}
+
+enum log_level config_log_level(const struct config *c)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	(void)log_level_parse(config_levels[c->log_level], &level);
+	return level;
+}
+
+static const char *config_host(void)
+{
+	static char host[256];
+
+	if (host[0] == '\0' && gethostname(host, sizeof(host) - 1) < 0)
+		strcpy(host, "localhost");
+	return host;
+}
+
+const char *config_name(const struct config *c)
+{
+	return *c->name != '\0' ? c->name : config_host();
+}
+
+const char *config_advertise(const struct config *c, const char *listening,
+			     char out[ADDR_TEXT_SIZE])
+{
+	const char *text = *c->advertise != '\0' ? c->advertise : listening;
+	struct addr address;
+
+	if (addr_parse(slice_text(text), &address) < 0)
+		address = (struct addr){ 0 };
+	if (strcmp(address.host, "0.0.0.0") == 0 || strcmp(address.host, "::") == 0)
+		strcpy(address.host, config_host());
+	return addr_format(&address, out);
+}

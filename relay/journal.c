@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "relay/journal.h"
+
+#include "proto/daemon/life.h"
+#include "proto/err.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define JOURNAL_AGENT_HEX (2 * FRAME_AGENT_BYTES + 1)
+
+static const char *journal_agent(const uint8_t id[FRAME_AGENT_BYTES], char out[JOURNAL_AGENT_HEX])
+{
+	for (size_t i = 0; i < FRAME_AGENT_BYTES; i++)
+		snprintf(out + 2 * i, 3, "%02x", id[i]);
+	return out;
+}
+
+/* One line a second and kind; the next says how many were held back. */
+static bool journal_may(struct log_limit *limit, uint64_t *suppressed)
+{
+	return log_allowed(limit, life_monotonic_ms(), suppressed);
+}
+
+void journal_discarded(struct journal *j, uint32_t partition, enum committer_reason reason,
+		       int code)
+{
+	static const char *const names[] = {
+		[COMMITTER_CONFLICT] = "conflict", [COMMITTER_LOST] = "lost",
+		[COMMITTER_FLOOR] = "floor",	   [COMMITTER_CONFIG] = "config",
+		[COMMITTER_ROLLBACK] = "rollback", [COMMITTER_MERGE] = "merge",
+	};
+	/* Conflicts are the ordinary price of a stream that changes its relay. */
+	enum log_level level = reason == COMMITTER_CONFLICT ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+	uint64_t suppressed;
+
+	if (journal_may(&j->discarded, &suppressed))
+		log_event(level, "partition_reset",
+			  "partition=%" PRIu32 " reason=%s code=%s suppressed=%" PRIu64, partition,
+			  names[reason], code ? err_name(code) : "none", suppressed);
+}
+
+void journal_foreign(struct journal *j, uint32_t partition, struct slice stored)
+{
+	char quoted[LOG_QUOTE_SIZE];
+
+	if (journal_may(&j->foreign, NULL))
+		log_error("store_foreign", "partition=%" PRIu32 " stored_cfg=%s", partition,
+			  stored.size ? log_quote(stored, quoted) : "none");
+}
+
+void journal_error(struct journal *j, uint32_t partition, enum script script, struct slice text)
+{
+	char quoted[LOG_QUOTE_SIZE];
+
+	if (journal_may(&j->error, NULL))
+		log_error("store_error", "partition=%" PRIu32 " script=%s error=%s", partition,
+			  script_name(script), log_quote(text, quoted));
+}
+
+void journal_rejected(struct journal *j, const struct stream_id *id,
+		      const struct image_rejects *n)
+{
+	char agent[JOURNAL_AGENT_HEX];
+	uint64_t suppressed;
+
+	if (journal_may(&j->rejected, &suppressed))
+		log_warn("samples_rejected",
+			 "agent=%s too_old=%" PRIu64 " too_new=%" PRIu64 " suppressed=%" PRIu64
+			 " hint=\"is a clock wrong?\"",
+			 journal_agent(id->bytes, agent), n->too_old, n->too_new, suppressed);
+}
+
+void journal_greeted(const char *peer, const struct frame_hello *hello)
+{
+	char agent[JOURNAL_AGENT_HEX], quoted[LOG_QUOTE_SIZE];
+
+	log_debug("agent_up", "peer=%s agent=%s host=%s", peer,
+		  journal_agent(hello->agent_id, agent), log_quote(hello->host, quoted));
+}
+
+void journal_refused(struct journal *j, const char *peer, int code)
+{
+	uint64_t suppressed;
+
+	if (journal_may(&j->refused, &suppressed))
+		log_warn("session_refused", "peer=%s reason=%s suppressed=%" PRIu64, peer,
+			 err_name(code), suppressed);
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "relay/relay.h"
+
+#include "proto/daemon/life.h"
+#include "proto/err.h"
+#include "relay/admin.h"
+#include "relay/effects.h"
+#include "relay/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define RELAY_TICK_MS  1000
+#define RELAY_EVICT_MS 10000
+
+/* A drain ends within 5 s whatever Redis does: what is not committed then is sent again by
+ * its agents, to other relays. */
+#define RELAY_DRAIN_MS 4000
+
+enum relay_state {
+	RELAY_RUNNING,
+	RELAY_DRAINING, /* commits what is merged */
+	RELAY_LEAVING,  /* takes itself off the list */
+	RELAY_CLOSING,
+};
+
+struct relay {
+	struct config *config;
+	int argc;
+	char **argv;
+	uv_loop_t loop;
+	struct life life;
+	uv_check_t check; /* after each turn: what has come due */
+	uv_timer_t due;   /* and when nothing else wakes us */
+	uv_timer_t tick;
+	struct relay_counters counters;
+	struct rkey_tags tags;
+	struct committer *committers;
+	struct session_hub hub;
+	struct server server;
+	struct store store;
+	struct membership membership;
+	struct journal journal;
+	struct effects effects;
+	struct http_server *http;
+	struct admin_source admin;
+	char advertise[ADDR_TEXT_SIZE];
+	struct slice relays[LIMIT_FRAME_RELAYS];
+	int64_t floor_hour; /* the highest of all partitions */
+	int64_t evict_at_ms;
+	int64_t drain_end_ms;
+	enum relay_state state;
+	int status;
+};
+
+static void relay_stop(struct relay *r);
+static void relay_work(struct relay *r);
+
+/* ---- events of the store ----------------------------------------------------------------------- */
+
+static void relay_publish(struct relay *r)
+{
+	const struct membership *m = &r->membership;
+
+	for (size_t i = 0; i < m->count; i++)
+		r->relays[i] = slice_text(m->list[i].address);
+	r->hub.relays = (struct frame_relays){ .floor_hour = r->floor_hour, .list = r->relays,
+					       .count = m->count };
+	server_each(&r->server, session_tell_relays);
+}
+
+static void relay_on_relays(void *arg)
+{
+	relay_publish(arg);
+}
+
+static void relay_on_ready(void *arg)
+{
+	struct relay *r = arg;
+
+	for (uint32_t p = 0; p < r->tags.partitions; p++)
+		committer_store_up(&r->committers[p], life_monotonic_ms());
+	membership_tick(&r->membership);
+	if (r->state == RELAY_RUNNING)
+		life_ready(&r->life);
+	log_info("ready", "name=%s advertise=%s partitions=%u", r->hub.name, r->advertise,
+		 (unsigned)r->tags.partitions);
+}
+
+static void relay_on_floor(void *arg, uint32_t partition, int64_t hour)
+{
+	struct relay *r = arg;
+
+	committer_set_floor(&r->committers[partition], hour);
+	if (hour <= r->floor_hour)
+		return;
+	r->floor_hour = hour;
+	relay_publish(r);
+}
+
+static void relay_on_foreign(void *arg, struct slice stored)
+{
+	struct relay *r = arg;
+	char quoted[LOG_QUOTE_SIZE];
+	unsigned long long cfg = 0;
+
+	for (size_t i = 0; i < stored.size && i < 19; i++)
+		if (stored.ptr[i] >= '0' && stored.ptr[i] <= '9')
+			cfg = 10 * cfg + stored.ptr[i] - '0';
+	log_error("foreign_store",
+		  "endpoint=%s stored_cfg=%s stored_partitions=%llu stored_hash_version=%llu "
+		  "our_partitions=%u our_hash_version=%d "
+		  "hint=\"set partitions as the fleet has it, or use another Redis\"",
+		  redis_endpoint(store_redis(&r->store)), log_quote(stored, quoted),
+		  cfg & UINT32_MAX, cfg >> 32, (unsigned)r->tags.partitions, HASH_VERSION);
+	r->status = 1;
+	relay_stop(r);
+}
+
+static void relay_on_answer(void *arg, struct committer_call *call, const struct answer *answer)
+{
+	(void)arg;
+	committer_answer(call->home, call, answer, life_monotonic_ms());
+}
+
+static const struct store_events relay_store_events = {
+	.ready = relay_on_ready,
+	.floor = relay_on_floor,
+	.foreign = relay_on_foreign,
+	.answer = relay_on_answer,
+};
+
+/* ---- the loop ------------------------------------------------------------------------------------ */
+
+/* Agents wait while too much is held; if they do not, we stop reading. */
+static void relay_weigh(struct relay *r)
+{
+	int64_t held = (int64_t)tally_get(&r->counters.held_bytes);
+	int64_t most = r->config->buffer_max;
+	bool busy = held > most || (r->hub.busy && held > most / 2);
+	bool pause = held > 2 * most || (r->server.paused && held > most);
+
+	if (busy != r->hub.busy) {
+		r->hub.busy = busy;
+		tally_set(&r->counters.busy, busy);
+		log_info("busy", "now=%s held_bytes=%lld", busy ? "yes" : "no", (long long)held);
+		server_each(&r->server, session_tell_busy);
+	}
+	if (pause != r->server.paused)
+		server_pause(&r->server, pause);
+}
+
+static void relay_on_due(uv_timer_t *timer)
+{
+	relay_work(timer->data);
+}
+
+static bool relay_idle(const struct relay *r)
+{
+	for (uint32_t p = 0; p < r->tags.partitions; p++)
+		if (!committer_idle(&r->committers[p]))
+			return false;
+	return true;
+}
+
+/* The last handle of the loop closes after this; what is freed in relay_run is not touched. */
+static void relay_close(struct relay *r)
+{
+	if (r->state == RELAY_CLOSING)
+		return;
+	r->state = RELAY_CLOSING;
+	server_stop_accepting(&r->server);
+	server_close_all(&r->server);
+	if (store_redis(&r->store) != NULL)
+		store_close(&r->store, NULL, NULL);
+	if (r->http != NULL)
+		http_close(r->http, NULL, NULL);
+	life_close(&r->life);
+	uv_close((uv_handle_t *)&r->check, NULL);
+	uv_close((uv_handle_t *)&r->due, NULL);
+	uv_close((uv_handle_t *)&r->tick, NULL);
+}
+
+static void relay_on_left(void *arg, int status, const redisReply *reply)
+{
+	struct relay *r = arg;
+
+	(void)status;
+	(void)reply;
+	if (r->state == RELAY_LEAVING)
+		r->drain_end_ms = 0; /* relay_drain_on closes, outside of Redis' callbacks */
+}
+
+/* One step of leaving; RELAY_DRAIN_MS bounds each wait. */
+static void relay_drain_on(struct relay *r, int64_t now_ms)
+{
+	if (r->state == RELAY_DRAINING && (relay_idle(r) || now_ms >= r->drain_end_ms)) {
+		log_info("drained", "complete=%s", relay_idle(r) ? "yes" : "no");
+		r->state = RELAY_LEAVING;
+		membership_leave(&r->membership, relay_on_left, r);
+	}
+	if (r->state == RELAY_LEAVING && now_ms >= r->drain_end_ms)
+		relay_close(r);
+}
+
+static void relay_work(struct relay *r)
+{
+	int64_t now_ms = life_monotonic_ms(), due = INT64_MAX;
+
+	if (r->state == RELAY_CLOSING)
+		return;
+	for (uint32_t p = 0; p < r->tags.partitions; p++) {
+		struct committer *c = &r->committers[p];
+
+		if (committer_due(c) <= now_ms)
+			committer_tick(c, now_ms);
+		if (committer_due(c) < due)
+			due = committer_due(c);
+	}
+	relay_weigh(r);
+	if (r->state != RELAY_RUNNING) {
+		relay_drain_on(r, now_ms);
+		if (r->state == RELAY_CLOSING)
+			return;
+		due = due < r->drain_end_ms ? due : r->drain_end_ms;
+	}
+	if (due == INT64_MAX)
+		uv_timer_stop(&r->due);
+	else
+		uv_timer_start(&r->due, relay_on_due, due > now_ms ? (uint64_t)(due - now_ms) : 0, 0);
+}
+
+static void relay_on_check(uv_check_t *check)
+{
+	relay_work(check->data);
+}
+
+static void relay_on_tick(uv_timer_t *timer)
+{
+	struct relay *r = timer->data;
+	int64_t now_ms = life_monotonic_ms();
+
+	store_tick(&r->store, now_ms);
+	r->hub.stable = store_fit(&r->store);
+	if (store_ready(&r->store) && r->state == RELAY_RUNNING)
+		membership_tick(&r->membership);
+	server_tick(&r->server, now_ms);
+	if (now_ms < r->evict_at_ms)
+		return;
+	r->evict_at_ms = now_ms + RELAY_EVICT_MS;
+	for (uint32_t p = 0; p < r->tags.partitions; p++)
+		committer_evict(&r->committers[p], now_ms,
+				(size_t)(r->config->image_max / r->tags.partitions));
+}
+
+/* ---- the life ------------------------------------------------------------------------------------- */
+
+static void relay_stop(struct relay *r)
+{
+	if (r->state != RELAY_RUNNING)
+		return;
+	r->state = RELAY_DRAINING;
+	r->drain_end_ms = life_monotonic_ms() + RELAY_DRAIN_MS;
+	life_stopping(&r->life);
+	server_stop_accepting(&r->server);
+	server_each(&r->server, session_leave);
+	for (uint32_t p = 0; p < r->tags.partitions; p++)
+		committer_drain(&r->committers[p]);
+	uv_timer_start(&r->due, relay_on_due, 0, 0);
+}
+
+static void relay_on_drain(void *arg)
+{
+	struct relay *r = arg;
+
+	log_info("draining", "held_bytes=%llu",
+		 (unsigned long long)tally_get(&r->counters.held_bytes));
+	relay_stop(r);
+}
+
+static void relay_on_reload(void *arg)
+{
+	struct relay *r = arg;
+
+	if (conf_reload(config_spec(), r->argc, r->argv, r->config) == 0)
+		log_set_level(config_log_level(r->config));
+}
+
+static const char *relay_unready(void *arg)
+{
+	const struct relay *r = arg;
+
+	if (r->state != RELAY_RUNNING)
+		return "the relay is stopping\n";
+	return store_ready(&r->store) ? NULL : store_problem(&r->store);
+}
+
+static void relay_init_committers(struct relay *r)
+{
+	for (uint32_t p = 0; p < r->tags.partitions; p++) {
+		const struct committer_options o = {
+			.cfg = r->hub.cfg,
+			.partitions = r->tags.partitions,
+			.partition = p,
+			.tag = r->tags.tag[p],
+			.commit_ms = r->config->commit_ms,
+			.retention_hours = r->config->retention_hours,
+			.unix_offset_ms = &r->membership.unix_offset_ms,
+			.counters = &r->counters,
+			.effects = &effects_of_committers,
+			.arg = &r->effects,
+		};
+
+		committer_init(&r->committers[p], &o);
+	}
+}
+
+static struct relay *relay_new(struct config *config, int argc, char **argv)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->config = config;
+	r->argc = argc;
+	r->argv = argv;
+	rkey_tags_init(&r->tags, (uint32_t)config->partitions);
+	r->committers = calloc(r->tags.partitions, sizeof(*r->committers));
+	if (r->committers == NULL) {
+		free(r);
+		return NULL;
+	}
+	r->hub = (struct session_hub){
+		.committers = r->committers,
+		.partitions = r->tags.partitions,
+		.cfg = hash_cfg(r->tags.partitions),
+		.name = config_name(config),
+		.grace_ms = (uint64_t)config->grace_ms,
+		.unix_offset_ms = &r->membership.unix_offset_ms,
+		.counters = &r->counters,
+		.effects = &effects_of_sessions,
+		.arg = &r->effects,
+	};
+	r->effects = (struct effects){ &r->tags, r->committers, &r->store, &r->membership,
+					&r->journal };
+	r->admin = (struct admin_source){ &r->counters, relay_unready, r };
+	return r;
+}
+
+/* Opens the doors; says which failed. */
+static int relay_listen(struct relay *r)
+{
+	const struct config *c = r->config;
+	const char *what = c->listen;
+	int rc = server_start(&r->server, &r->loop, c->listen, (size_t)c->max_connections,
+			      &r->hub);
+
+	if (rc == 0 && *c->admin != '\0') {
+		what = c->admin;
+		rc = admin_listen(&r->loop, c->admin, &r->admin, &r->http);
+	}
+	if (rc < 0) {
+		log_error("listen_failed", "address=%s err=%s", what, err_name(rc));
+		return rc;
+	}
+	config_advertise(c, server_address(&r->server), r->advertise);
+	log_info("listening", "listen=%s admin=%s advertise=%s", server_address(&r->server),
+		 r->http ? http_address(r->http) : "none", r->advertise);
+	return 0;
+}
+
+static int relay_start_handles(struct relay *r)
+{
+	static const struct life_events events = { .drain = relay_on_drain,
+						   .reload = relay_on_reload };
+	int rc = uv_check_init(&r->loop, &r->check);
+
+	if (rc == 0)
+		rc = uv_timer_init(&r->loop, &r->due);
+	if (rc == 0)
+		rc = uv_timer_init(&r->loop, &r->tick);
+	r->check.data = r->due.data = r->tick.data = r;
+	if (rc == 0)
+		rc = life_init(&r->life, &r->loop, &events, r);
+	return rc;
+}
+
+static int relay_open(struct relay *r)
+{
+	const struct store_options store = {
+		.url = r->config->redis,
+		.cfg = r->hub.cfg,
+		.tags = &r->tags,
+		.retention_hours = r->config->retention_hours,
+		.auto_init = r->config->auto_init,
+		.counters = &r->counters,
+		.events = &relay_store_events,
+		.arg = r,
+	};
+	int rc = relay_listen(r);
+
+	if (rc == 0)
+		rc = store_open(&r->store, &r->loop, &store);
+	if (rc < 0)
+		return rc;
+	membership_init(&r->membership, store_redis(&r->store), &r->counters, relay_on_relays, r);
+	membership_identity(&r->membership, r->advertise, r->hub.name);
+	rc = uv_check_start(&r->check, relay_on_check);
+	if (rc == 0)
+		rc = uv_timer_start(&r->tick, relay_on_tick, RELAY_TICK_MS, RELAY_TICK_MS);
+	return rc;
+}
+
+int relay_run(struct config *config, int argc, char **argv)
+{
+	struct relay *r;
+	int status;
+
+	log_set_level(config_log_level(config));
+	r = relay_new(config, argc, argv);
+	if (r == NULL || uv_loop_init(&r->loop) < 0 || relay_start_handles(r) < 0)
+		return 1;
+	relay_init_committers(r);
+	if (relay_open(r) < 0) {
+		r->status = 1;
+		relay_close(r);
+	}
+	uv_run(&r->loop, UV_RUN_DEFAULT);
+	for (uint32_t p = 0; p < r->tags.partitions; p++)
+		committer_release(&r->committers[p]);
+	uv_loop_close(&r->loop);
+	status = r->status;
+	log_info("stopped", "status=%d", status);
+	free(r->committers);
+	free(r);
+	return status;
+}

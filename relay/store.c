@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "relay/store.h"
+
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
+#include "proto/err.h"
+#include "relay/resp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A commit holds up to 1 MiB and a batch a partition; a store that stops reading must not take
+ * more than a few of each partition. */
+#define STORE_WRITE_CEILING ((size_t)512 * 1024 * 1024)
+#define STORE_WORDS_INLINE  16
+#define STORE_REFRESH_MS    (60 * 1000)
+#define STORE_VERSION_MAJOR 7
+
+static void store_begin(struct store *s, enum store_state state);
+
+/* ---- replies ------------------------------------------------------------------------------- */
+
+static struct slice store_word(const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
+		return slice_of(reply->str, reply->len);
+	return slice_of("", 0);
+}
+
+/* Calls use with the reply as an answer; the words live for that long. */
+static void store_translate(int status, const redisReply *reply,
+			    void (*use)(void *arg, const struct answer *answer), void *arg)
+{
+	struct slice few[STORE_WORDS_INLINE], *words = few;
+	struct answer answer = answer_unknown();
+
+	if (status == 0 && reply->type == REDIS_REPLY_ERROR) {
+		answer = answer_of_error(slice_of(reply->str, reply->len));
+	} else if (status == 0 && reply->type == REDIS_REPLY_ARRAY) {
+		if (reply->elements > STORE_WORDS_INLINE)
+			words = calloc(reply->elements, sizeof(*words));
+		for (size_t i = 0; words != NULL && i < reply->elements; i++)
+			words[i] = store_word(reply->element[i]);
+		/* Without memory to read it an answer is as good as none. */
+		if (words != NULL)
+			answer = answer_of_words(words, reply->elements);
+	} else if (status == 0) {
+		answer = answer_of_words(NULL, 0);
+	}
+	use(arg, &answer);
+	if (words != few)
+		free(words);
+}
+
+/* Ends a state's turn when all its answers are in. */
+static void store_settle(struct store *s, bool good, enum store_state next)
+{
+	assert(s->waiting > 0);
+	s->failed |= !good;
+	if (--s->waiting > 0 || s->failed)
+		return;
+	store_begin(s, next);
+}
+
+/* Why the store is not ready, logged when it changes. */
+static void store_trouble(struct store *s, const char *problem, const char *detail)
+{
+	s->failed = true;
+	if (s->problem != problem)
+		log_error("store_not_ready", "endpoint=%s reason=\"%s\" %s",
+			  redis_endpoint(s->redis), problem, detail);
+	s->problem = problem;
+}
+
+/* ---- CHECKING -------------------------------------------------------------------------------- */
+
+static bool store_info_says(struct slice info, const char *line)
+{
+	return memmem(info.ptr, info.size, line, strlen(line)) != NULL;
+}
+
+/* Whether what was committed will still be there: told once a connection, aloud. */
+static void store_judge(struct store *s, struct slice info)
+{
+	bool keeps = store_info_says(info, "aof_enabled:1");
+	bool evicts = !store_info_says(info, "maxmemory_policy:noeviction");
+
+	s->fit = keeps && !evicts;
+	tally_set(&s->o.counters->store_fit, s->fit);
+	if (!s->fit && !s->told_unfit)
+		log_error("store_unfit",
+			  "endpoint=%s appendonly=%s maxmemory_policy=%s effect=\"nothing is declared "
+			  "stable: agents keep what they sent\"",
+			  redis_endpoint(s->redis), keeps ? "yes" : "no",
+			  evicts ? "evicts" : "noeviction");
+	s->told_unfit = !s->fit;
+}
+
+static void store_on_info(void *arg, int status, const redisReply *reply)
+{
+	struct store *s = arg;
+	bool good = status == 0 && reply->type == REDIS_REPLY_STRING;
+	struct slice info = good ? store_word(reply) : slice_of("", 0);
+
+	if (good && !store_info_says(info, "role:master")) {
+		store_trouble(s, "this Redis is a replica", "");
+		good = false;
+	}
+	if (good)
+		store_judge(s, info);
+	if (s->state == STORE_CHECKING)
+		store_settle(s, good, STORE_LOADING);
+	else
+		s->waiting--;
+}
+
+static void store_command(struct store *s, size_t argc, const struct slice *argv,
+			  redis_reply_fn reply, void *arg)
+{
+	s->waiting++;
+	if (redis_command(s->redis, 0, argc, argv, reply, arg) < 0)
+		reply(arg, ERR_STORE_DOWN, NULL);
+}
+
+static void store_ask_info(struct store *s)
+{
+	const struct slice argv[] = { slice_text("INFO") };
+
+	store_command(s, 1, argv, store_on_info, s);
+}
+
+static void store_check(struct store *s)
+{
+	if (atoi(redis_version(s->redis)) < STORE_VERSION_MAJOR) {
+		store_trouble(s, "this Redis is older than 7.0", redis_version(s->redis));
+		return;
+	}
+	store_ask_info(s);
+}
+
+/* ---- LOADING --------------------------------------------------------------------------------- */
+
+static void store_on_loaded(struct store *s, enum script script, int status,
+			    const redisReply *reply)
+{
+	bool good = status == 0 && reply->type == REDIS_REPLY_STRING &&
+		    script_set_sha(script, store_word(reply));
+
+	if (status == 0 && !good)
+		store_trouble(s, "a script cannot be loaded",
+			      reply->type == REDIS_REPLY_ERROR ? reply->str : "");
+	if (s->state == STORE_LOADING)
+		store_settle(s, good, STORE_FLEET);
+	else
+		s->waiting--;
+}
+
+#define STORE_ON_LOADED(name, script)                                                          \
+	static void store_on_##name(void *arg, int status, const redisReply *reply)            \
+	{                                                                                      \
+		store_on_loaded(arg, script, status, reply);                                   \
+	}
+STORE_ON_LOADED(init, SCRIPT_INIT)
+STORE_ON_LOADED(open, SCRIPT_OPEN)
+STORE_ON_LOADED(commit, SCRIPT_COMMIT)
+STORE_ON_LOADED(confirm, SCRIPT_CONFIRM)
+STORE_ON_LOADED(closed, SCRIPT_CLOSE)
+
+static void store_load(struct store *s)
+{
+	static const redis_reply_fn replies[SCRIPT_COUNT] = {
+		[SCRIPT_INIT] = store_on_init,	     [SCRIPT_OPEN] = store_on_open,
+		[SCRIPT_COMMIT] = store_on_commit,   [SCRIPT_CONFIRM] = store_on_confirm,
+		[SCRIPT_CLOSE] = store_on_closed,
+	};
+
+	s->waiting += SCRIPT_COUNT;
+	for (int i = 0; i < SCRIPT_COUNT; i++) {
+		const struct slice argv[] = { slice_text("SCRIPT"), slice_text("LOAD"),
+					      script_text((enum script)i) };
+
+		if (redis_command(s->redis, 0, 3, argv, replies[i], s) < 0)
+			replies[i](s, ERR_STORE_DOWN, NULL);
+	}
+}
+
+/* ---- FLEET ----------------------------------------------------------------------------------- */
+
+static void store_read_fleet(struct store *s);
+
+static void store_on_fleet_written(void *arg, int status, const redisReply *reply)
+{
+	struct store *s = arg;
+
+	s->waiting--;
+	if (status == 0 && reply->type == REDIS_REPLY_INTEGER)
+		store_read_fleet(s); /* of several relays the first has written it */
+	else
+		s->failed = true;
+}
+
+static void store_write_fleet(struct store *s)
+{
+	char cfg[24];
+	struct slice argv[] = { slice_text("HSETNX"), slice_text(RKEY_FLEET), slice_text("cfg"),
+				slice_of(NULL, 0) };
+
+	snprintf(cfg, sizeof(cfg), "%" PRIu64, s->o.cfg);
+	argv[3] = slice_text(cfg);
+	log_info("fleet_init", "endpoint=%s partitions=%" PRIu32, redis_endpoint(s->redis),
+		 s->o.tags->partitions);
+	store_command(s, 4, argv, store_on_fleet_written, s);
+}
+
+static void store_on_fleet(void *arg, int status, const redisReply *reply)
+{
+	struct store *s = arg;
+	char cfg[24];
+	bool same;
+
+	if (status == 0 && reply->type == REDIS_REPLY_NIL) {
+		if (s->o.auto_init)
+			store_write_fleet(s);
+		else
+			store_trouble(s, "this Redis is empty and auto_init is off",
+				      "hint=\"start one relay once with -o auto_init=yes\"");
+		s->waiting--;
+		return;
+	}
+	snprintf(cfg, sizeof(cfg), "%" PRIu64, s->o.cfg);
+	same = status == 0 && slice_equal(store_word(reply), slice_text(cfg));
+	if (status == 0 && reply->type == REDIS_REPLY_STRING && !same)
+		s->o.events->foreign(s->o.arg, store_word(reply));
+	store_settle(s, same, STORE_PARTITIONS);
+}
+
+static void store_read_fleet(struct store *s)
+{
+	const struct slice argv[] = { slice_text("HGET"), slice_text(RKEY_FLEET),
+				      slice_text("cfg") };
+
+	store_command(s, 3, argv, store_on_fleet, s);
+}
+
+/* ---- PARTITIONS ------------------------------------------------------------------------------ */
+
+struct store_init {
+	struct store *store;
+	uint32_t partition;
+};
+
+static int64_t store_number(struct slice text)
+{
+	int64_t value = 0;
+
+	for (size_t i = 0; i < text.size && i < 15; i++)
+		if (text.ptr[i] >= '0' && text.ptr[i] <= '9')
+			value = 10 * value + text.ptr[i] - '0';
+	return value;
+}
+
+static void store_use_init(void *arg, const struct answer *answer)
+{
+	struct store_init *init = arg;
+	struct store *s = init->store;
+	bool good = answer->kind == ANSWER_OK && answer->count == 3;
+
+	if (good)
+		s->o.events->floor(s->o.arg, init->partition, store_number(answer->items[1]));
+	else if (answer->kind == ANSWER_CONFIG && answer->count == 1)
+		s->o.events->foreign(s->o.arg, answer->items[0]);
+	else if (answer->kind == ANSWER_EMPTY)
+		store_trouble(s, "this Redis is empty and auto_init is off",
+			      "hint=\"start one relay once with -o auto_init=yes\"");
+	else if (answer->kind != ANSWER_UNKNOWN)
+		store_trouble(s, "a partition cannot be initialised", "");
+	if (s->state == STORE_PARTITIONS)
+		store_settle(s, good, STORE_READY);
+	else
+		s->waiting--;
+	free(init);
+}
+
+static void store_on_partition(void *arg, int status, const redisReply *reply)
+{
+	store_translate(status, reply, store_use_init, arg);
+}
+
+static void store_init_partition(struct store *s, uint32_t partition, struct slice epoch)
+{
+	struct store_init *init = malloc(sizeof(*init));
+	char key[RKEY_SIZE], cfg[24], retention[24];
+	const char *meta = rkey_meta(s->o.tags->tag[partition], key);
+	struct slice argv[] = {
+		slice_text("EVALSHA"), slice_text(script_sha(SCRIPT_INIT)), slice_text("1"),
+		slice_text(meta),      slice_text(cfg),			    epoch,
+		slice_text(retention), slice_text(s->o.auto_init ? "1" : "0"),
+	};
+
+	snprintf(cfg, sizeof(cfg), "%" PRIu64, s->o.cfg);
+	snprintf(retention, sizeof(retention), "%" PRId64, s->o.retention_hours);
+	argv[4] = slice_text(cfg);
+	argv[6] = slice_text(retention);
+	if (init == NULL) {
+		s->waiting--;
+		s->failed = true;
+		return;
+	}
+	*init = (struct store_init){ s, partition };
+	if (redis_command(s->redis, rkey_slot(slice_text(meta)), 8, argv, store_on_partition,
+			  init) < 0)
+		store_on_partition(init, ERR_STORE_DOWN, NULL);
+}
+
+static void store_init_partitions(struct store *s)
+{
+	uint8_t epoch[RESP_HEX_BYTES];
+	uint64_t random;
+
+	life_random(&random, sizeof(random));
+	resp_format_hex(random, epoch);
+	s->waiting += s->o.tags->partitions;
+	for (uint32_t p = 0; p < s->o.tags->partitions; p++)
+		store_init_partition(s, p, slice_of(epoch, sizeof(epoch)));
+}
+
+/* ---- states ------------------------------------------------------------------------------------ */
+
+static void store_begin(struct store *s, enum store_state state)
+{
+	s->state = state;
+	s->failed = false;
+	tally_set(&s->o.counters->store_up, state == STORE_READY);
+	switch (state) {
+	case STORE_DOWN:
+		break;
+	case STORE_CHECKING:
+		store_check(s);
+		break;
+	case STORE_LOADING:
+		store_load(s);
+		break;
+	case STORE_FLEET:
+		store_read_fleet(s);
+		break;
+	case STORE_PARTITIONS:
+		store_init_partitions(s);
+		break;
+	case STORE_READY:
+		s->problem = NULL;
+		s->refresh_at_ms = life_monotonic_ms() + STORE_REFRESH_MS;
+		log_info("store_ready", "endpoint=%s version=%s", redis_endpoint(s->redis),
+			 redis_version(s->redis));
+		s->o.events->ready(s->o.arg);
+		break;
+	}
+}
+
+static void store_on_up(void *arg)
+{
+	struct store *s = arg;
+
+	tally_add(&s->o.counters->store_connects, 1);
+	s->problem = "Redis has not been looked at yet";
+	s->waiting = 0;
+	store_begin(s, STORE_CHECKING);
+}
+
+static void store_on_down(void *arg, int reason)
+{
+	struct store *s = arg;
+
+	(void)reason;
+	s->problem = "Redis cannot be reached";
+	s->told_unfit = false;
+	s->waiting = 0;
+	store_begin(s, STORE_DOWN);
+}
+
+int store_open(struct store *s, uv_loop_t *loop, const struct store_options *options)
+{
+	static const struct redis_events events = { .up = store_on_up, .down = store_on_down };
+	const struct redis_options redis = { .write_ceiling_bytes = STORE_WRITE_CEILING };
+
+	*s = (struct store){ .o = *options, .problem = "Redis cannot be reached" };
+	return redis_open(loop, options->url, &redis, &events, s, &s->redis);
+}
+
+void store_close(struct store *s, void (*done)(void *arg), void *arg)
+{
+	redis_close(s->redis, done, arg);
+}
+
+void store_tick(struct store *s, int64_t now_ms)
+{
+	if (s->state != STORE_DOWN && s->state != STORE_READY && s->failed && s->waiting == 0)
+		store_begin(s, STORE_CHECKING);
+	if (s->state != STORE_READY || s->waiting > 0 || now_ms < s->refresh_at_ms)
+		return;
+	s->refresh_at_ms = now_ms + STORE_REFRESH_MS;
+	store_ask_info(s);
+	store_init_partitions(s);
+}
+
+void store_doubt(struct store *s)
+{
+	if (s->state != STORE_READY || s->waiting > 0)
+		return;
+	s->problem = "a partition is not this fleet's";
+	store_begin(s, STORE_FLEET);
+}
+
+/* ---- script calls ------------------------------------------------------------------------------ */
+
+static void store_use_answer(void *arg, const struct answer *answer)
+{
+	struct committer_call *call = arg;
+	struct store *s = call->shell;
+
+	/* Redis was restarted or flushed: the call comes again after a pause. */
+	if (answer->kind == ANSWER_NO_SCRIPT && s->state == STORE_READY && s->waiting == 0)
+		store_load(s);
+	s->o.events->answer(s->o.arg, call, answer);
+}
+
+static void store_on_answer(void *arg, int status, const redisReply *reply)
+{
+	store_translate(status, reply, store_use_answer, arg);
+}
+
+bool store_run(struct store *s, const char *tag, struct committer_call *call, struct slice resp)
+{
+	char key[RKEY_SIZE];
+
+	if (s->state != STORE_READY)
+		return false;
+	call->shell = s;
+	return redis_command_raw(s->redis, rkey_slot(slice_text(rkey_meta(tag, key))), resp,
+				 store_on_answer, call) == 0;
+}
+
+bool store_ready(const struct store *s)
+{
+	return s->state == STORE_READY;
+}
+
+bool store_fit(const struct store *s)
+{
+	return s->fit;
+}
+
+const char *store_problem(const struct store *s)
+{
+	return s->problem;
+}
+
+struct redis *store_redis(struct store *s)
+{
+	return s->redis;
+}

@@ -1,0 +1,91 @@
+/*
+ * store.h - the relay's Redis: from a connection to a store that may be committed to.
+ *
+ *     DOWN --up--> CHECKING --> LOADING --> FLEET --> PARTITIONS --> READY
+ *       ^                                                             |
+ *       +------------------------- connection lost -------------------+
+ *
+ * CHECKING asks whether this is a master of a version that will do, and whether it is set up to keep
+ * what it takes (appendonly, noeviction); if not, commits go on but `fit` is false and nothing
+ * is ever declared stable. LOADING loads the scripts. FLEET reads hg:{fleet}, or writes it when
+ * auto_init allows. PARTITIONS runs init for each, which also raises the floors; when READY both is
+ * done again each minute. What fails is tried again each second. When READY, script calls go through store_run. Loop thread.
+ */
+#ifndef RELAY_STORE_H
+#define RELAY_STORE_H
+
+#include "proto/rkey.h"
+#include "proto/store/redis.h"
+#include "relay/answer.h"
+#include "relay/committer.h"
+#include "relay/counters.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+enum store_state {
+	STORE_DOWN,
+	STORE_CHECKING,
+	STORE_LOADING,
+	STORE_FLEET,
+	STORE_PARTITIONS,
+	STORE_READY,
+};
+
+struct store_events {
+	void (*ready)(void *arg); /* script calls are possible (again) */
+	void (*floor)(void *arg, uint32_t partition, int64_t hour);
+	/* This Redis belongs to another fleet: nothing here can mend that. */
+	void (*foreign)(void *arg, struct slice stored);
+	/* The answer of a call given to store_run. */
+	void (*answer)(void *arg, struct committer_call *call, const struct answer *answer);
+};
+
+struct store_options {
+	const char *url;
+	uint64_t cfg;
+	const struct rkey_tags *tags; /* outlives the store */
+	int64_t retention_hours;
+	bool auto_init;
+	struct relay_counters *counters;
+	const struct store_events *events;
+	void *arg;
+};
+
+struct store {
+	/* private */
+	struct store_options o;
+	struct redis *redis;
+	enum store_state state;
+	bool fit;
+	bool told_unfit;
+	const char *problem; /* why it is not READY; NULL when it is */
+	uint32_t waiting;    /* answers still to come in this state */
+	bool failed;         /* one of them was not what it must be */
+	int64_t refresh_at_ms;
+};
+
+/* Starts to connect. 0, -EINVAL, -ENOMEM. */
+int store_open(struct store *s, uv_loop_t *loop, const struct store_options *options)
+	__attribute__((warn_unused_result));
+
+/* Ends the connection; calls under way are answered as unknown first. done follows. */
+void store_close(struct store *s, void (*done)(void *arg), void *arg);
+
+/* Upkeep; call it once a second. */
+void store_tick(struct store *s, int64_t now_ms);
+
+/* Somebody was told CONFIG: looks at the fleet again. */
+void store_doubt(struct store *s);
+
+/* Sends a script call of a committer; events.answer follows. False: not READY, or the
+ * queue is full; nothing was sent. */
+bool store_run(struct store *s, const char *tag, struct committer_call *call, struct slice resp);
+
+bool store_ready(const struct store *s);          /* whether script calls are possible */
+bool store_fit(const struct store *s);            /* whether it may be trusted to keep */
+const char *store_problem(const struct store *s); /* why not ready; NULL when it is */
+struct redis *store_redis(struct store *s);       /* for what is outside partitions */
+
+#endif
