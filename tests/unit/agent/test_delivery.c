@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/delivery.h"
+
+#include "proto/daemon/life.h"
+#include "proto/frame.h"
+#include "proto/group.h"
+#include "proto/limits.h"
+#include "proto/net/stream.h"
+#include "tests/lib/test_loop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define PARTITIONS 4
+
+/* A relay as the agent sees it: answers HELLO, opens with a nonce, notes batches. */
+struct fake {
+	struct world *world;
+	struct stream_listener *listener;
+	struct stream *s; /* the newest connection */
+	struct buf in;
+	uint32_t partitions;  /* what WELCOME says */
+	const char *live;     /* what RELAYS says; NULL: not sent */
+	bool silent;          /* answers nothing */
+	bool mute_pings;
+	unsigned connections, hellos, opens, batches, confirms, watermarks, pings;
+	struct frame_hello hello;
+	struct frame_watermark watermark;
+	struct frame_batch batch;
+	struct batch_header header;
+	struct frame_stream stream;
+	uint64_t token;
+};
+
+struct world {
+	struct test_loop t;
+	uv_timer_t beat;
+	struct config config;
+	struct identity identity;
+	struct ledger ledger;
+	struct delivery *d;
+	struct fake a, b;
+	char relays[128];
+	unsigned settled;
+	int64_t floor_second, pace_ms;
+};
+
+static void fake_send(struct fake *f, const struct frame *frame)
+{
+	struct buf out;
+
+	buf_init(&out, LIMIT_FRAME_BYTES);
+	frame_encode(&out, frame);
+	assert_int_equal(stream_write(f->s, buf_view(&out)), 0);
+	buf_release(&out);
+}
+
+static void fake_state(struct fake *f, enum frame_type type, enum frame_cause cause,
+		       struct stream_state state)
+{
+	struct frame_stream one = f->stream;
+	struct frame out = { .type = type };
+
+	one.state = state;
+	out.streams = (struct frame_streams){ .cause = cause, .token = f->token, .stable = true,
+					      .list = &one, .count = 1 };
+	fake_send(f, &out);
+}
+
+static void fake_relays(struct fake *f)
+{
+	struct slice list[4];
+	struct frame out = { .type = FRAME_RELAYS };
+	const char *text = f->live;
+
+	out.relays = (struct frame_relays){ .floor_hour = 1000, .seal_ms = 700, .list = list };
+	while (*text != '\0') {
+		size_t size = strcspn(text, ",");
+
+		list[out.relays.count++] = slice_of(text, size);
+		text += size + (text[size] == ',');
+	}
+	fake_send(f, &out);
+}
+
+static void fake_welcome(struct fake *f)
+{
+	struct frame out = { .type = FRAME_WELCOME };
+
+	out.welcome = (struct frame_welcome){ .version = 1, .cfg = hash_cfg(f->partitions),
+					      .partitions = f->partitions,
+					      .clock_ms = life_wall_ms(),
+					      .name = slice_text("fake"), .grace_ms = 100 };
+	fake_send(f, &out);
+	if (f->live != NULL)
+		fake_relays(f);
+}
+
+static void fake_take(struct fake *f, const struct frame *in)
+{
+	struct frame pong = { .type = FRAME_PONG, .ping = in->ping };
+
+	switch (in->type) {
+	case FRAME_HELLO:
+		f->hello = in->hello;
+		f->hellos++;
+		if (!f->silent)
+			fake_welcome(f);
+		break;
+	case FRAME_OPEN:
+		f->stream = in->streams.list[0];
+		f->opens++;
+		fake_state(f, FRAME_STATE, FRAME_OPENED,
+			   (struct stream_state){ .known = true, .nonce = true, .value = 1,
+						  .seq = f->stream.base_seq });
+		break;
+	case FRAME_BATCH:
+		f->batch = in->batch;
+		assert_int_equal(batch_peek(in->batch.bytes, &f->header), 0);
+		f->stream.state = (struct stream_state){
+			.known = true, .seq = f->header.seq,
+			.value = hash_chain_next(f->header.chain_before, in->batch.bytes),
+		};
+		f->batches++;
+		break;
+	case FRAME_CONFIRM:
+		f->token = in->streams.token;
+		f->confirms++;
+		break;
+	case FRAME_WATERMARK:
+		f->watermark = in->watermark;
+		f->watermarks++;
+		break;
+	case FRAME_PING:
+		f->pings++;
+		if (!f->mute_pings)
+			fake_send(f, &pong);
+		break;
+	default:
+		fail_msg("an agent does not send %s", frame_type_name(in->type));
+	}
+}
+
+static void fake_on_data(void *arg, struct slice bytes)
+{
+	struct fake *f = arg;
+	struct frame_header header;
+	struct slice left, payload;
+	struct frame frame;
+	struct buf rest;
+
+	buf_put_slice(&f->in, bytes);
+	left = buf_view(&f->in);
+	while (frame_next(&left, &header, &payload) == 1) {
+		assert_int_equal(frame_decode(&header, payload, &frame), 0);
+		fake_take(f, &frame);
+		frame_release(&frame);
+	}
+	buf_init(&rest, f->in.ceiling);
+	buf_put_slice(&rest, left);
+	buf_release(&f->in);
+	f->in = rest;
+}
+
+static void fake_on_closed(void *arg, int reason)
+{
+	struct fake *f = arg;
+
+	(void)reason;
+	f->s = NULL;
+}
+
+static bool fake_accept(void *arg, struct stream *s, struct stream_events *events,
+			void **stream_arg)
+{
+	struct fake *f = arg;
+
+	*events = (struct stream_events){ .data = fake_on_data, .closed = fake_on_closed };
+	*stream_arg = f;
+	buf_reset(&f->in);
+	f->s = s;
+	f->connections++;
+	return true;
+}
+
+static void fake_start(struct world *w, struct fake *f)
+{
+	struct addr at;
+
+	assert_int_equal(addr_parse(slice_text("127.0.0.1:0"), &at), 0);
+	f->world = w;
+	f->partitions = PARTITIONS;
+	buf_init(&f->in, 4 * LIMIT_FRAME_BYTES);
+	assert_int_equal(stream_listen(&w->t.loop, &at, NULL, fake_accept, f, &f->listener), 0);
+}
+
+static void fake_hang_up(struct fake *f)
+{
+	if (f->s != NULL)
+		stream_close(f->s, false);
+}
+
+static void fake_stop(struct fake *f)
+{
+	fake_hang_up(f);
+	if (f->listener != NULL)
+		stream_listener_close(f->listener);
+	f->listener = NULL;
+	buf_release(&f->in);
+}
+
+/* ---- the agent ---- */
+
+static void on_floor(void *arg, int64_t floor_second)
+{
+	((struct world *)arg)->floor_second = floor_second;
+}
+
+static void on_pace(void *arg, int64_t seal_ms)
+{
+	((struct world *)arg)->pace_ms = seal_ms;
+}
+
+static void on_settled(void *arg)
+{
+	struct world *w = arg;
+
+	w->settled++;
+	delivery_run(w->d, life_monotonic_ms());
+}
+
+static const struct delivery_events events = { .floor = on_floor, .pace = on_pace,
+					       .settled = on_settled };
+
+/* Stands for the agent's timer. */
+static void on_beat(uv_timer_t *timer)
+{
+	struct world *w = timer->data;
+
+	if (w->d != NULL)
+		delivery_run(w->d, life_monotonic_ms());
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	log_set_level((enum log_level)2);
+	test_loop_init(&w->t);
+	fake_start(w, &w->a);
+	fake_start(w, &w->b);
+	uv_timer_init(&w->t.loop, &w->beat);
+	w->beat.data = w;
+	uv_timer_start(&w->beat, on_beat, 5, 5);
+	assert_int_equal(identity_open(&w->identity, ""), 0);
+	w->config = (struct config){ .relays = w->relays, .spool_max = 1 << 20,
+				     .confirm_ms = 50, .peer_timeout_ms = 300 };
+	*state = w;
+	return 0;
+}
+
+static void start(struct world *w, const char *relays)
+{
+	snprintf(w->relays, sizeof(w->relays), "%s", relays);
+	assert_int_equal(delivery_new(&w->t.loop, &w->config, &w->identity, &w->ledger, &events, w,
+				      &w->d),
+			 0);
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	delivery_close(w->d, false);
+	w->d = NULL;
+	fake_stop(&w->a);
+	fake_stop(&w->b);
+	uv_close((uv_handle_t *)&w->beat, NULL);
+	test_loop_finish(&w->t);
+	identity_close(&w->identity);
+	free(w);
+	return 0;
+}
+
+static void until(struct world *w, const unsigned *count, unsigned wanted)
+{
+	test_loop_until_count(&w->t, count, wanted);
+}
+
+static const char *address(const struct fake *f)
+{
+	return stream_listener_address(f->listener);
+}
+
+static void seal(struct world *w, uint32_t partition)
+{
+	struct batch_group group = { .kind = KIND_COUNTER, .series = slice_text("a"),
+				     .second = 1795179600 };
+	struct batch_writer writer;
+	struct buf bytes;
+	double value = 1;
+
+	buf_init(&bytes, 1024);
+	group_put_values(&bytes, (struct group_sampling){ .rate = 1, .weight = 1 }, &value, 1);
+	group.bytes = buf_view(&bytes);
+	batch_writer_init(&writer, group.second);
+	batch_writer_add(&writer, &group, 1);
+	assert_int_equal(delivery_append(w->d, partition, &writer, 1, 1000), 0);
+	batch_writer_release(&writer);
+	buf_release(&bytes);
+	delivery_sealed_until(w->d, 5000);
+	delivery_run(w->d, life_monotonic_ms());
+}
+
+static void until_joined(struct world *w)
+{
+	while (delivery_partitions(w->d) == 0)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+}
+
+static void test_the_relay_says_how_many_partitions_there_are(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	assert_int_equal(delivery_partitions(w->d), 0);
+	assert_false(delivery_ready(w->d));
+	until_joined(w);
+	assert_int_equal(delivery_partitions(w->d), PARTITIONS);
+	assert_int_equal(w->a.hello.cfg, 0);
+	assert_memory_equal(w->a.hello.agent_id, w->identity.agent_id, FRAME_AGENT_BYTES);
+	assert_true(w->a.hello.incarnation == w->identity.incarnation);
+}
+
+static void test_a_batch_goes_the_whole_way(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	until_joined(w);
+	seal(w, 2);
+	until(w, &w->a.batches, 1);
+	assert_int_equal(w->a.header.partition, 2);
+	assert_int_equal(w->a.header.seq, 1);
+	assert_int_equal(delivery_undelivered(w->d), 1);
+	fake_state(&w->a, FRAME_COMMITTED, FRAME_OPENED, w->a.stream.state);
+	while (delivery_undelivered(w->d) > 0)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	/* Asked until the grace of 100 ms is over. */
+	while (tally_get(&w->ledger.spool_batches) > 0 || tally_get(&w->ledger.samples_stable) == 0) {
+		unsigned asked = w->a.confirms;
+
+		until(w, &w->a.confirms, asked + 1);
+		fake_state(&w->a, FRAME_CONFIRMED, FRAME_OPENED, w->a.stream.state);
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+		delivery_count(w->d);
+	}
+	assert_int_equal(tally_get(&w->ledger.samples_sealed), 1);
+	assert_int_equal(tally_get(&w->ledger.samples_committed), 1);
+	assert_int_equal(tally_get(&w->ledger.samples_stable), 1);
+}
+
+static void test_a_closed_connection_is_made_again_and_the_batch_sent_again(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	until_joined(w);
+	seal(w, 0);
+	until(w, &w->a.batches, 1);
+	fake_hang_up(&w->a);
+	until(w, &w->a.batches, 2);
+	assert_int_equal(w->a.connections, 2);
+	assert_int_equal(w->a.opens, 2);
+	assert_int_equal(w->a.header.seq, 1);
+	assert_true(w->a.hello.cfg == hash_cfg(PARTITIONS));
+}
+
+static void test_a_silent_relay_is_left_for_another(void **state)
+{
+	struct world *w = *state;
+	char both[128];
+
+	w->a.mute_pings = true;
+	snprintf(both, sizeof(both), "%s,%s", address(&w->a), address(&w->b));
+	start(w, both);
+	until(w, &w->a.hellos, 1);
+	until(w, &w->b.hellos, 1);
+	until_joined(w);
+	for (uint32_t p = 0; p < PARTITIONS; p++)
+		seal(w, p);
+	until(w, &w->b.batches, PARTITIONS);
+	assert_true(w->a.connections >= 1);
+}
+
+static void test_an_unreachable_relay_does_not_stop_the_others(void **state)
+{
+	struct world *w = *state;
+	char both[128];
+
+	snprintf(both, sizeof(both), "no.such.host.invalid:1,%s", address(&w->b));
+	start(w, both);
+	until_joined(w);
+	for (uint32_t p = 0; p < PARTITIONS; p++)
+		seal(w, p);
+	until(w, &w->b.batches, PARTITIONS);
+}
+
+static void test_the_live_list_replaces_the_configured_relay(void **state)
+{
+	struct world *w = *state;
+	char live[64];
+
+	snprintf(live, sizeof(live), "%s", address(&w->b));
+	w->a.live = live;
+	start(w, address(&w->a));
+	until(w, &w->b.hellos, 1);
+	assert_int_equal(w->floor_second, 1000 * 3600);
+	assert_int_equal(w->pace_ms, 700);
+	/* a is a last resort now: its connection is given up. */
+	while (w->a.s != NULL)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	seal(w, 0);
+	until(w, &w->b.batches, 1);
+	assert_int_equal(w->a.batches, 0);
+	/* And is taken again when b goes. */
+	fake_stop(&w->b);
+	until(w, &w->a.batches, 1);
+}
+
+static void test_another_fleet_s_relay_is_not_used(void **state)
+{
+	struct world *w = *state;
+	char both[128];
+
+	w->b.partitions = PARTITIONS + 1;
+	start(w, address(&w->a));
+	until_joined(w);
+	snprintf(both, sizeof(both), "%s,%s", address(&w->a), address(&w->b));
+	w->a.live = both;
+	fake_relays(&w->a);
+	until(w, &w->b.hellos, 1);
+	while (tally_get(&w->ledger.relays_foreign) == 0 || w->b.s != NULL)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	for (uint32_t p = 0; p < PARTITIONS; p++)
+		seal(w, p);
+	until(w, &w->a.batches, PARTITIONS);
+	assert_int_equal(w->b.batches, 0);
+	assert_int_equal(delivery_partitions(w->d), PARTITIONS);
+}
+
+static void test_rubbish_ends_the_connection_only(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	until_joined(w);
+	assert_int_equal(stream_write(w->a.s, slice_text("GET / HTTP/1.1\r\n\r\n")), 0);
+	while (w->a.s != NULL)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	assert_false(delivery_ready(w->d));
+	assert_int_equal(delivery_partitions(w->d), PARTITIONS);
+}
+
+static void test_the_watermark_is_published_and_leaving_is_said(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	until_joined(w);
+	delivery_publish(w->d, false);
+	seal(w, 0);
+	until(w, &w->a.batches, 1);
+	delivery_publish(w->d, false);
+	until(w, &w->a.watermarks, 1);
+	assert_int_equal(w->a.watermark.committed_ms, 1000);
+	assert_false(w->a.watermark.left);
+	fake_state(&w->a, FRAME_COMMITTED, FRAME_OPENED, w->a.stream.state);
+	while (delivery_undelivered(w->d) > 0)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	delivery_publish(w->d, true);
+	delivery_close(w->d, true); /* what is queued still goes out */
+	w->d = NULL;
+	until(w, &w->a.watermarks, 2);
+	assert_int_equal(w->a.watermark.committed_ms, 5000);
+	assert_true(w->a.watermark.left);
+}
+
+static void test_a_leaving_relay_gets_nothing_new(void **state)
+{
+	struct world *w = *state;
+	struct frame goaway = { .type = FRAME_GOAWAY };
+	char both[128];
+
+	snprintf(both, sizeof(both), "%s,%s", address(&w->a), address(&w->b));
+	start(w, both);
+	until(w, &w->a.hellos, 1);
+	until(w, &w->b.hellos, 1);
+	until_joined(w);
+	fake_send(&w->a, &goaway);
+	while (delivery_count(w->d), tally_get(&w->ledger.relays_ready) != 1)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	for (uint32_t p = 0; p < PARTITIONS; p++)
+		seal(w, p);
+	until(w, &w->b.batches, PARTITIONS);
+	assert_int_equal(w->a.batches, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_the_relay_says_how_many_partitions_there_are),
+		T(test_a_batch_goes_the_whole_way),
+		T(test_a_closed_connection_is_made_again_and_the_batch_sent_again),
+		T(test_a_silent_relay_is_left_for_another),
+		T(test_an_unreachable_relay_does_not_stop_the_others),
+		T(test_the_live_list_replaces_the_configured_relay),
+		T(test_another_fleet_s_relay_is_not_used),
+		T(test_rubbish_ends_the_connection_only),
+		T(test_the_watermark_is_published_and_leaving_is_said),
+		T(test_a_leaving_relay_gets_nothing_new),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

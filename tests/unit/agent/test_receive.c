@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/receive.h"
+
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
+#include "proto/limits.h"
+#include "proto/net/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+struct world {
+	struct intake in;
+	struct ledger ledger;
+	struct receiver *r;
+	int sender;
+};
+
+static void open_at(struct world *w, const char *listen, size_t buffer_bytes)
+{
+	struct receive_options options = { .listen = listen, .buffer_bytes = buffer_bytes,
+					   .max_age_s = 34 * 86400 };
+
+	assert_int_equal(receive_open(&options, &w->in, &w->ledger, &w->r), 0);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_int_equal(intake_init(&w->in, 1000, 16 << 20), 0);
+	w->sender = -1;
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	receive_close(w->r);
+	intake_release(&w->in);
+	if (w->sender >= 0)
+		close(w->sender);
+	free(w);
+	return 0;
+}
+
+/* A connected sender to the n-th address. */
+static void dial(struct world *w, int n)
+{
+	char text[RECEIVE_TEXT_SIZE];
+	struct slice list = slice_text(receive_addresses(w->r, text));
+	struct addr at;
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	struct sockaddr *to = (struct sockaddr *)&v4;
+	socklen_t size = sizeof(v4);
+
+	for (int i = 0; i <= n; i++)
+		assert_int_equal(addr_next(&list, &at), 1);
+	v4.sin_port = v6.sin6_port = htons(at.port);
+	if (inet_pton(AF_INET, at.host, &v4.sin_addr) != 1) {
+		assert_int_equal(inet_pton(AF_INET6, at.host, &v6.sin6_addr), 1);
+		to = (struct sockaddr *)&v6;
+		size = sizeof(v6);
+	}
+	if (w->sender >= 0)
+		close(w->sender);
+	w->sender = socket(to->sa_family, SOCK_DGRAM, 0);
+	assert_int_equal(connect(w->sender, to, size), 0);
+}
+
+static void say(struct world *w, const char *text)
+{
+	assert_int_equal(send(w->sender, text, strlen(text), 0), (ssize_t)strlen(text));
+}
+
+/* Waits until so many datagrams were read and counted. */
+static void until_read(struct world *w, uint64_t datagrams)
+{
+	for (int i = 0; i < 5000 && tally_get(&w->ledger.datagrams) < datagrams; i++)
+		poll(NULL, 0, 1);
+	assert_int_equal(tally_get(&w->ledger.datagrams), datagrams);
+}
+
+static void start(struct world *w)
+{
+	open_at(w, "udp://127.0.0.1:0", 1 << 20);
+	dial(w, 0);
+	assert_int_equal(receive_start(w->r), 0);
+}
+
+static void test_lines_become_samples(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	say(w, "a:1|ms\nb:2:3|c\n\nc 5\n");
+	until_read(w, 1);
+	assert_int_equal(tally_get(&w->ledger.lines), 3);
+	assert_int_equal(tally_get(&w->ledger.samples), 4);
+	assert_int_equal(intake_level(&w->in).samples, 4);
+	assert_int_equal(intake_level(&w->in).series, 3);
+}
+
+static void test_a_bad_line_is_counted_by_reason_and_spares_the_others(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	say(w, "a:1|ms\na:x|c\na:1\n_e{1,1}:a|b\n_sc|x|0\nb:1|c");
+	until_read(w, 1);
+	assert_int_equal(tally_get(&w->ledger.lines), 6);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.bad_value), 1);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.no_type), 1);
+	assert_int_equal(tally_get(&w->ledger.lines_event), 1);
+	assert_int_equal(tally_get(&w->ledger.lines_service_check), 1);
+	assert_int_equal(intake_level(&w->in).samples, 2);
+}
+
+static void test_timestamps_too_far_off_are_refused(void **state)
+{
+	struct world *w = *state;
+	int64_t now = life_wall_ms() / 1000;
+	char text[256];
+
+	start(w);
+	receive_set_floor(w->r, now - 7200);
+	snprintf(text, sizeof(text),
+		 "a:1|c|T%ld\na:1|c|T%ld\na:1|c|T%ld\na:1|c|T%ld\na:1|c|T0", (long)(now - 7300),
+		 (long)(now - 7100), (long)(now + 400), (long)(now + 250));
+	say(w, text);
+	until_read(w, 1);
+	assert_int_equal(tally_get(&w->ledger.samples), 5);
+	assert_int_equal(tally_get(&w->ledger.samples_rejected.too_old), 2);
+	assert_int_equal(tally_get(&w->ledger.samples_rejected.too_new), 1);
+	assert_int_equal(intake_level(&w->in).samples, 2);
+}
+
+static void test_what_is_over_a_limit_is_counted(void **state)
+{
+	struct world *w = *state;
+	char text[64];
+
+	start(w);
+	for (int i = 0; i < 1100; i++) {
+		snprintf(text, sizeof(text), "k%d:1|c", i);
+		say(w, text);
+		if (i % 50 == 49)
+			until_read(w, (uint64_t)i + 1);
+	}
+	assert_int_equal(tally_get(&w->ledger.samples), 1100);
+	assert_int_equal(tally_get(&w->ledger.samples_rejected.over_limit), 100);
+	assert_int_equal(intake_level(&w->in).samples, 1000);
+}
+
+static void test_stopping_reads_what_is_in_the_socket_first(void **state)
+{
+	struct world *w = *state;
+
+	open_at(w, "udp://127.0.0.1:0", 1 << 20);
+	dial(w, 0);
+	for (int i = 0; i < 500; i++)
+		say(w, "a:1|c");
+	assert_int_equal(receive_start(w->r), 0);
+	receive_stop(w->r);
+	receive_stop(w->r);
+	assert_int_equal(tally_get(&w->ledger.datagrams), 500);
+	assert_int_equal(intake_level(&w->in).samples, 500);
+}
+
+static void test_drops_of_the_kernel_are_counted_exactly(void **state)
+{
+	struct world *w = *state;
+
+	/* Nobody reads yet, and no later datagram comes: the count is exact all the same. */
+	open_at(w, "udp://127.0.0.1:0", 4096);
+	dial(w, 0);
+	for (int i = 0; i < 2000; i++)
+		say(w, "some.longer.metric.name:123456|ms|#and:tags,that:fill");
+	receive_count_drops(w->r);
+	assert_true(tally_get(&w->ledger.kernel_drops) > 0);
+	assert_int_equal(receive_start(w->r), 0);
+	receive_stop(w->r);
+	receive_count_drops(w->r);
+	assert_int_equal(tally_get(&w->ledger.datagrams) + tally_get(&w->ledger.kernel_drops), 2000);
+}
+
+static void test_several_sockets_are_served(void **state)
+{
+	struct world *w = *state;
+
+	open_at(w, "udp://127.0.0.1:0, udp://[::1]:0", 1 << 20);
+	assert_int_equal(receive_start(w->r), 0);
+	dial(w, 0);
+	say(w, "a:1|c");
+	until_read(w, 1);
+	dial(w, 1);
+	say(w, "a:1|c");
+	until_read(w, 2);
+	assert_int_equal(intake_level(&w->in).samples, 2);
+}
+
+static void test_a_unix_datagram_socket_cuts_what_is_too_long_at_a_line(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	char listen[128], *text = malloc(80000);
+	int room = 1 << 20;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "/tmp/hourglass-test-%d.sock", getpid());
+	snprintf(listen, sizeof(listen), "unixgram://%s", to.sun_path);
+	open_at(w, listen, 1 << 20);
+	assert_int_equal(receive_start(w->r), 0);
+	w->sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+	setsockopt(w->sender, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	assert_int_equal(connect(w->sender, (struct sockaddr *)&to, sizeof(to)), 0);
+	for (int i = 0; i < 10000; i++)
+		memcpy(text + 8 * i, "aa:77|c\n", 8);
+	assert_int_equal(send(w->sender, text, 80000, 0), 80000);
+	until_read(w, 1);
+	assert_int_equal(tally_get(&w->ledger.datagrams_truncated), 1);
+	assert_int_equal(intake_level(&w->in).samples, LIMIT_DATAGRAM_BYTES / 8);
+	unlink(to.sun_path);
+	free(text);
+}
+
+static void test_an_address_in_use_is_an_error(void **state)
+{
+	struct world *w = *state;
+	struct receive_options options = { .buffer_bytes = 4096 };
+	char text[RECEIVE_TEXT_SIZE];
+	struct receiver *other = NULL;
+
+	open_at(w, "udp://127.0.0.1:0", 4096);
+	options.listen = receive_addresses(w->r, text);
+	log_set_level((enum log_level)2);
+	assert_int_equal(receive_open(&options, &w->in, &w->ledger, &other), -EADDRINUSE);
+	assert_null(other);
+}
+
+static void test_addresses_are_checked(void **state)
+{
+	(void)state;
+	assert_null(receive_check("udp://127.0.0.1:8125"));
+	assert_null(receive_check("udp://127.0.0.1:8125,udp://[::1]:8125 , unixgram:///run/x"));
+	assert_null(receive_check("127.0.0.1:8125"));
+	assert_non_null(receive_check(""));
+	assert_non_null(receive_check("udp://127.0.0.1"));
+	assert_non_null(receive_check("tcp://127.0.0.1:8125"));
+	assert_non_null(receive_check("unix:///run/x"));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_lines_become_samples),
+		T(test_a_bad_line_is_counted_by_reason_and_spares_the_others),
+		T(test_timestamps_too_far_off_are_refused),
+		T(test_what_is_over_a_limit_is_counted),
+		T(test_stopping_reads_what_is_in_the_socket_first),
+		T(test_drops_of_the_kernel_are_counted_exactly),
+		T(test_several_sockets_are_served),
+		T(test_a_unix_datagram_socket_cuts_what_is_too_long_at_a_line),
+		T(test_an_address_in_use_is_an_error),
+		T(test_addresses_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
