@@ -151,10 +151,14 @@ install: all ## install programs, units, examples and manuals below DESTDIR and 
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	for unit in packaging/systemd/*; do \
-		sed -e 's|@BINDIR@|$(PREFIX)/bin|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' $$unit \
+		sed -e 's|@BINDIR@|$(PREFIX)/bin|;s|@SYSCONFDIR@|$(SYSCONFDIR)|' $$unit \
 			> $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
 	install -m 644 packaging/sysusers/hourglass.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d
-	install -m 644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	for program in $(PROGRAMS); do \
+		name=$${program##*/}; \
+		$$program --help | sed -e 's/\\/\\e/g; s/^\./\\\&./' > $(B)/$$name.help && \
+		sed -e '/^@HELP@/{r '$(B)/$$name.help -e 'd}' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|' \
+			packaging/man/$$name.8 > $(DESTDIR)$(PREFIX)/share/man/man8/$$name.8 || exit 1; done
 	for conf in packaging/examples/*.conf; do \
 		to=$(DESTDIR)$(SYSCONFDIR)/hourglass/$${conf##*/}; \
 		test -e $$to || install -m 644 $$conf $$to || exit 1; done

@@ -385,9 +385,10 @@ static int start(struct queryd *q)
 		return status;
 	}
 	uv_timer_start(&q->timer, on_tick, TICK_MS, TICK_MS);
-	log_info("listening", "address=%s redis=%s", http_address(q->http),
+	log_info("listening", "listen=%s redis=%s", http_address(q->http),
 		 redis_endpoint(q->redis));
 	life_ready(&q->life);
+	log_info("ready", "version=%s", conf_version());
 	return 0;
 }
 

@@ -157,7 +157,7 @@ class Stack:
         def start():
             process.command = command()
             Process.start(process)
-            process.logged(r"event=ready|\bready\b")
+            process.logged(r"(?m)^(<\d>)?ready\b")
             self.ports[name] = {o: self.bound(process, o, v) for o, v in ports.items()}
             for option, value in self.ports[name].items():
                 setattr(process, option, value.replace("udp://", ""))

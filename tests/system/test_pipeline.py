@@ -241,7 +241,7 @@ def test_an_agent_killed_under_its_socket(stack):
     os.makedirs(f"{stack.folder}/state")
     # sd_listen_fds(3): descriptor 3, for the process that LISTEN_PID names.
     script = f'exec 3<&{held.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
-    agent = stack.add("agent", ["sh", "-c", script, "sh", f"{BUILD}/hourglass-agent",
+    agent = stack.add("agent", ["bash", "-c", script, "bash", f"{BUILD}/hourglass-agent",
                                 "-o", f"relays={relay.listen}", "-o", "admin=127.0.0.1:0",
                                 "-o", f"state_dir={stack.folder}/state"],
                       pass_fds=[held.fileno()])
