@@ -256,7 +256,7 @@ static void delivery_frame(void *arg, size_t slot, uint64_t session, const struc
 		outbox_peer_busy(&d->outbox, slot, f->busy);
 		break;
 	default:
-		assert(!"peer.c hands on nothing else");
+		assert(false && "peer.c hands on nothing else");
 	}
 }
 

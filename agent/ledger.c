@@ -4,6 +4,7 @@
 #include "proto/err.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PREFIX "hourglass_agent_"
@@ -85,7 +86,7 @@ void ledger_reject_line(struct ledger *l, int reason)
 		tally_add(&l->lines_service_check, 1);
 		return;
 	default:
-		assert(!"a reason that the line parser does not have");
+		assert(false && "a reason that the line parser does not have");
 	}
 }
 
@@ -99,7 +100,7 @@ void ledger_reject_sample(struct ledger *l, int reason)
 		LEDGER_SAMPLE_REASONS(LEDGER_SAMPLE_CASE)
 #undef LEDGER_SAMPLE_CASE
 	default:
-		assert(!"a reason that the table does not have");
+		assert(false && "a reason that the table does not have");
 	}
 }
 

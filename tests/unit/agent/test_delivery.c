@@ -2,10 +2,8 @@
 #include "agent/delivery.h"
 
 #include "proto/daemon/life.h"
-#include "proto/frame.h"
 #include "proto/group.h"
-#include "proto/limits.h"
-#include "proto/net/stream.h"
+#include "tests/lib/fake_relay.h"
 #include "tests/lib/test_loop.h"
 
 #include <setjmp.h>
@@ -16,25 +14,6 @@
 
 #define PARTITIONS 4
 
-/* A relay as the agent sees it: answers HELLO, opens with a nonce, notes batches. */
-struct fake {
-	struct world *world;
-	struct stream_listener *listener;
-	struct stream *s; /* the newest connection */
-	struct buf in;
-	uint32_t partitions;  /* what WELCOME says */
-	const char *live;     /* what RELAYS says; NULL: not sent */
-	bool silent;          /* answers nothing */
-	bool mute_pings;
-	unsigned connections, hellos, opens, batches, confirms, watermarks, pings;
-	struct frame_hello hello;
-	struct frame_watermark watermark;
-	struct frame_batch batch;
-	struct batch_header header;
-	struct frame_stream stream;
-	uint64_t token;
-};
-
 struct world {
 	struct test_loop t;
 	uv_timer_t beat;
@@ -42,175 +21,11 @@ struct world {
 	struct identity identity;
 	struct ledger ledger;
 	struct delivery *d;
-	struct fake a, b;
+	struct fake_relay a, b;
 	char relays[128];
 	unsigned settled;
 	int64_t floor_second, pace_ms;
 };
-
-static void fake_send(struct fake *f, const struct frame *frame)
-{
-	struct buf out;
-
-	buf_init(&out, LIMIT_FRAME_BYTES);
-	frame_encode(&out, frame);
-	assert_int_equal(stream_write(f->s, buf_view(&out)), 0);
-	buf_release(&out);
-}
-
-static void fake_state(struct fake *f, enum frame_type type, enum frame_cause cause,
-		       struct stream_state state)
-{
-	struct frame_stream one = f->stream;
-	struct frame out = { .type = type };
-
-	one.state = state;
-	out.streams = (struct frame_streams){ .cause = cause, .token = f->token, .stable = true,
-					      .list = &one, .count = 1 };
-	fake_send(f, &out);
-}
-
-static void fake_relays(struct fake *f)
-{
-	struct slice list[4];
-	struct frame out = { .type = FRAME_RELAYS };
-	const char *text = f->live;
-
-	out.relays = (struct frame_relays){ .floor_hour = 1000, .seal_ms = 700, .list = list };
-	while (*text != '\0') {
-		size_t size = strcspn(text, ",");
-
-		list[out.relays.count++] = slice_of(text, size);
-		text += size + (text[size] == ',');
-	}
-	fake_send(f, &out);
-}
-
-static void fake_welcome(struct fake *f)
-{
-	struct frame out = { .type = FRAME_WELCOME };
-
-	out.welcome = (struct frame_welcome){ .version = 1, .cfg = hash_cfg(f->partitions),
-					      .partitions = f->partitions,
-					      .clock_ms = life_wall_ms(),
-					      .name = slice_text("fake"), .grace_ms = 100 };
-	fake_send(f, &out);
-	if (f->live != NULL)
-		fake_relays(f);
-}
-
-static void fake_take(struct fake *f, const struct frame *in)
-{
-	struct frame pong = { .type = FRAME_PONG, .ping = in->ping };
-
-	switch (in->type) {
-	case FRAME_HELLO:
-		f->hello = in->hello;
-		f->hellos++;
-		if (!f->silent)
-			fake_welcome(f);
-		break;
-	case FRAME_OPEN:
-		f->stream = in->streams.list[0];
-		f->opens++;
-		fake_state(f, FRAME_STATE, FRAME_OPENED,
-			   (struct stream_state){ .known = true, .nonce = true, .value = 1,
-						  .seq = f->stream.base_seq });
-		break;
-	case FRAME_BATCH:
-		f->batch = in->batch;
-		assert_int_equal(batch_peek(in->batch.bytes, &f->header), 0);
-		f->stream.state = (struct stream_state){
-			.known = true, .seq = f->header.seq,
-			.value = hash_chain_next(f->header.chain_before, in->batch.bytes),
-		};
-		f->batches++;
-		break;
-	case FRAME_CONFIRM:
-		f->token = in->streams.token;
-		f->confirms++;
-		break;
-	case FRAME_WATERMARK:
-		f->watermark = in->watermark;
-		f->watermarks++;
-		break;
-	case FRAME_PING:
-		f->pings++;
-		if (!f->mute_pings)
-			fake_send(f, &pong);
-		break;
-	default:
-		fail_msg("an agent does not send %s", frame_type_name(in->type));
-	}
-}
-
-static void fake_on_data(void *arg, struct slice bytes)
-{
-	struct fake *f = arg;
-	struct frame_header header;
-	struct slice left, payload;
-	struct frame frame;
-	struct buf rest;
-
-	buf_put_slice(&f->in, bytes);
-	left = buf_view(&f->in);
-	while (frame_next(&left, &header, &payload) == 1) {
-		assert_int_equal(frame_decode(&header, payload, &frame), 0);
-		fake_take(f, &frame);
-		frame_release(&frame);
-	}
-	buf_init(&rest, f->in.ceiling);
-	buf_put_slice(&rest, left);
-	buf_release(&f->in);
-	f->in = rest;
-}
-
-static void fake_on_closed(void *arg, int reason)
-{
-	struct fake *f = arg;
-
-	(void)reason;
-	f->s = NULL;
-}
-
-static bool fake_accept(void *arg, struct stream *s, struct stream_events *events,
-			void **stream_arg)
-{
-	struct fake *f = arg;
-
-	*events = (struct stream_events){ .data = fake_on_data, .closed = fake_on_closed };
-	*stream_arg = f;
-	buf_reset(&f->in);
-	f->s = s;
-	f->connections++;
-	return true;
-}
-
-static void fake_start(struct world *w, struct fake *f)
-{
-	struct addr at;
-
-	assert_int_equal(addr_parse(slice_text("127.0.0.1:0"), &at), 0);
-	f->world = w;
-	f->partitions = PARTITIONS;
-	buf_init(&f->in, 4 * LIMIT_FRAME_BYTES);
-	assert_int_equal(stream_listen(&w->t.loop, &at, NULL, fake_accept, f, &f->listener), 0);
-}
-
-static void fake_hang_up(struct fake *f)
-{
-	if (f->s != NULL)
-		stream_close(f->s, false);
-}
-
-static void fake_stop(struct fake *f)
-{
-	fake_hang_up(f);
-	if (f->listener != NULL)
-		stream_listener_close(f->listener);
-	f->listener = NULL;
-	buf_release(&f->in);
-}
 
 /* ---- the agent ---- */
 
@@ -250,8 +65,8 @@ static int setup(void **state)
 
 	log_set_level((enum log_level)2);
 	test_loop_init(&w->t);
-	fake_start(w, &w->a);
-	fake_start(w, &w->b);
+	fake_relay_start(&w->a, &w->t.loop, PARTITIONS);
+	fake_relay_start(&w->b, &w->t.loop, PARTITIONS);
 	uv_timer_init(&w->t.loop, &w->beat);
 	w->beat.data = w;
 	uv_timer_start(&w->beat, on_beat, 5, 5);
@@ -276,8 +91,8 @@ static int teardown(void **state)
 
 	delivery_close(w->d, false);
 	w->d = NULL;
-	fake_stop(&w->a);
-	fake_stop(&w->b);
+	fake_relay_stop(&w->a);
+	fake_relay_stop(&w->b);
 	uv_close((uv_handle_t *)&w->beat, NULL);
 	test_loop_finish(&w->t);
 	identity_close(&w->identity);
@@ -290,7 +105,7 @@ static void until(struct world *w, const unsigned *count, unsigned wanted)
 	test_loop_until_count(&w->t, count, wanted);
 }
 
-static const char *address(const struct fake *f)
+static const char *address(const struct fake_relay *f)
 {
 	return stream_listener_address(f->listener);
 }
@@ -346,7 +161,7 @@ static void test_a_batch_goes_the_whole_way(void **state)
 	assert_int_equal(w->a.header.partition, 2);
 	assert_int_equal(w->a.header.seq, 1);
 	assert_int_equal(delivery_undelivered(w->d), 1);
-	fake_state(&w->a, FRAME_COMMITTED, FRAME_OPENED, w->a.stream.state);
+	fake_relay_state(&w->a, FRAME_COMMITTED, FRAME_OPENED, w->a.stream.state);
 	while (delivery_undelivered(w->d) > 0)
 		uv_run(&w->t.loop, UV_RUN_ONCE);
 	/* Asked until the grace of 100 ms is over. */
@@ -354,7 +169,7 @@ static void test_a_batch_goes_the_whole_way(void **state)
 		unsigned asked = w->a.confirms;
 
 		until(w, &w->a.confirms, asked + 1);
-		fake_state(&w->a, FRAME_CONFIRMED, FRAME_OPENED, w->a.stream.state);
+		fake_relay_state(&w->a, FRAME_CONFIRMED, FRAME_OPENED, w->a.stream.state);
 		uv_run(&w->t.loop, UV_RUN_ONCE);
 		delivery_count(w->d);
 	}
@@ -371,7 +186,7 @@ static void test_a_closed_connection_is_made_again_and_the_batch_sent_again(void
 	until_joined(w);
 	seal(w, 0);
 	until(w, &w->a.batches, 1);
-	fake_hang_up(&w->a);
+	fake_relay_hang_up(&w->a);
 	until(w, &w->a.batches, 2);
 	assert_int_equal(w->a.connections, 2);
 	assert_int_equal(w->a.opens, 2);
@@ -427,7 +242,7 @@ static void test_the_live_list_replaces_the_configured_relay(void **state)
 	until(w, &w->b.batches, 1);
 	assert_int_equal(w->a.batches, 0);
 	/* And is taken again when b goes. */
-	fake_stop(&w->b);
+	fake_relay_stop(&w->b);
 	until(w, &w->a.batches, 1);
 }
 
@@ -441,7 +256,7 @@ static void test_another_fleet_s_relay_is_not_used(void **state)
 	until_joined(w);
 	snprintf(both, sizeof(both), "%s,%s", address(&w->a), address(&w->b));
 	w->a.live = both;
-	fake_relays(&w->a);
+	fake_relay_relays(&w->a);
 	until(w, &w->b.hellos, 1);
 	while (tally_get(&w->ledger.relays_foreign) == 0 || w->b.s != NULL)
 		uv_run(&w->t.loop, UV_RUN_ONCE);
@@ -478,7 +293,7 @@ static void test_the_watermark_is_published_and_leaving_is_said(void **state)
 	until(w, &w->a.watermarks, 1);
 	assert_int_equal(w->a.watermark.committed_ms, 1000);
 	assert_false(w->a.watermark.left);
-	fake_state(&w->a, FRAME_COMMITTED, FRAME_OPENED, w->a.stream.state);
+	fake_relay_state(&w->a, FRAME_COMMITTED, FRAME_OPENED, w->a.stream.state);
 	while (delivery_undelivered(w->d) > 0)
 		uv_run(&w->t.loop, UV_RUN_ONCE);
 	delivery_publish(w->d, true);
@@ -500,7 +315,7 @@ static void test_a_leaving_relay_gets_nothing_new(void **state)
 	until(w, &w->a.hellos, 1);
 	until(w, &w->b.hellos, 1);
 	until_joined(w);
-	fake_send(&w->a, &goaway);
+	fake_relay_send(&w->a, &goaway);
 	while (delivery_count(w->d), tally_get(&w->ledger.relays_ready) != 1)
 		uv_run(&w->t.loop, UV_RUN_ONCE);
 	for (uint32_t p = 0; p < PARTITIONS; p++)

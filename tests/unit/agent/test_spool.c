@@ -55,7 +55,7 @@ static void test_records_are_dropped_in_any_order(void **state)
 {
 	struct spool *s = *state;
 	uint64_t ids[300];
-	char text[16];
+	char text[32];
 
 	for (int i = 0; i < 300; i++) {
 		snprintf(text, sizeof(text), "batch %d", i);
