@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FEED_WINDOW      4 /* batches in flight a partition */
+#define FEED_WINDOW      64 /* batches in flight a partition */
 #define FEED_NAME_BYTES  32
 
 struct feed_lane {
