@@ -1,7 +1,9 @@
 /*
  * admin.h - the relay's own HTTP: /metrics, /healthz, /readyz.
  *
- * Alive is whoever answers; ready is a relay whose store can be committed to. Loop thread.
+ * Alive is whoever answers; ready is a relay whose store can be committed to. A relay that
+ * is not ready keeps its agents: they wait, or prefer another relay with the same store.
+ * Loop thread.
  */
 #ifndef RELAY_ADMIN_H
 #define RELAY_ADMIN_H

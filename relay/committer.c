@@ -278,7 +278,7 @@ void committer_answer(struct committer *c, struct committer_call *call,
 		break;
 	case SCRIPT_INIT:
 	case SCRIPT_COUNT:
-		assert(!"a call no committer makes");
+		assert(false && "a call no committer makes");
 	}
 	free(call);
 	committer_gauges(c);

@@ -1,7 +1,9 @@
 /*
  * config.h - the relay's configuration, read by proto/daemon/conf.h's table.
  *
- * config.c is the only reader of the text; everybody else sees this struct.
+ * config.c is the only reader of the text; everybody else sees this struct. What depends on
+ * the machine (the host's name, the port really bound) is answered by functions, so that
+ * the struct stays what the operator wrote.
  */
 #ifndef RELAY_CONFIG_H
 #define RELAY_CONFIG_H

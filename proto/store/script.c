@@ -39,7 +39,7 @@ struct slice script_text(enum script s)
 	for (size_t i = 0; i < SCRIPT_COUNT; i++)
 		if (strcmp(script_all[i].name, name) == 0)
 			return slice_text(script_all[i].text);
-	assert(!"a script without a text");
+	assert(false && "a script without a text");
 	return slice_of(NULL, 0);
 }
 
