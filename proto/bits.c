@@ -4,6 +4,7 @@
 #include "proto/err.h"
 
 #include <assert.h>
+#include <endian.h>
 
 /* The mean forgets an eighth a step; one huge number moves it no further than this. */
 #define BITS_MEAN_STEPS  8
@@ -34,6 +35,16 @@ struct bits_writer bits_writer_of(struct buf *out)
 	return (struct bits_writer){ .out = out };
 }
 
+/* Moves the first bytes of what is held to the output. */
+static void bits_spill(struct bits_writer *w, unsigned bytes)
+{
+	uint8_t *at = buf_extend(w->out, bytes);
+
+	w->held -= 8 * bytes;
+	for (unsigned i = 0; at != NULL && i < bytes; i++)
+		at[i] = (uint8_t)(w->hold >> w->held >> 8 * (bytes - 1 - i));
+}
+
 void bits_put(struct bits_writer *w, uint64_t value, unsigned count)
 {
 	if (count > 32) {
@@ -43,10 +54,8 @@ void bits_put(struct bits_writer *w, uint64_t value, unsigned count)
 	}
 	w->hold = w->hold << count | value;
 	w->held += count;
-	while (w->held >= 8) {
-		w->held -= 8;
-		buf_put_u8(w->out, (uint8_t)(w->hold >> w->held));
-	}
+	if (w->held >= 32)
+		bits_spill(w, 4);
 }
 
 void bits_put_number(struct bits_writer *w, struct bits_context *c, uint64_t number)
@@ -63,43 +72,85 @@ void bits_put_number(struct bits_writer *w, struct bits_context *c, uint64_t num
 
 void bits_flush(struct bits_writer *w)
 {
-	if (w->held > 0)
-		bits_put(w, 0, 8 - w->held);
+	unsigned padding = (8 - w->held % 8) % 8;
+
+	w->hold <<= padding;
+	w->held += padding;
+	bits_spill(w, w->held / 8);
 }
 
-struct bits_reader bits_reader_of(struct reader *in)
+struct bits_reader bits_reader_of(struct slice bytes)
 {
-	return (struct bits_reader){ .in = in };
+	struct reader in = reader_of(bytes);
+
+	return (struct bits_reader){ .at = in.at, .end = in.end };
+}
+
+/* Holds 56 bits or more, or all there are. */
+static void bits_fill(struct bits_reader *r)
+{
+	uint64_t eight;
+
+	if (r->end - r->at >= 8) {
+		memcpy(&eight, r->at, sizeof(eight));
+		r->hold |= be64toh(eight) >> r->held;
+		r->at += (63 - r->held) / 8;
+		r->held |= 56;
+		return;
+	}
+	for (; r->held <= 56 && r->at < r->end; r->held += 8)
+		r->hold |= (uint64_t)*r->at++ << (56 - r->held);
+}
+
+static void bits_skip(struct bits_reader *r, unsigned count)
+{
+	r->hold = count < 64 ? r->hold << count : 0;
+	r->held -= count;
 }
 
 uint64_t bits_get(struct bits_reader *r, unsigned count)
 {
-	uint64_t high = 0;
+	uint64_t high = 0, low;
 
 	if (count > 32) {
 		high = bits_get(r, count - 32) << 32;
 		count = 32;
 	}
-	while (r->held < count) {
-		r->hold = r->hold << 8 | reader_u8(r->in);
-		r->held += 8;
-	}
-	if (r->in->failed)
+	if (r->held < count)
+		bits_fill(r);
+	if (r->held < count)
 		r->failed = true;
-	if (r->failed)
+	if (r->failed || count == 0)
 		return 0;
-	r->held -= count;
-	return high | (r->hold >> r->held & ((UINT64_C(1) << count) - 1));
+	low = r->hold >> (64 - count);
+	bits_skip(r, count);
+	return high | low;
+}
+
+/* How many zeros come before the next one, which is taken too; 64 when that is too many. */
+static unsigned bits_get_zeros(struct bits_reader *r)
+{
+	unsigned zeros = 0, more;
+
+	while (zeros < 64 && !r->failed) {
+		bits_fill(r);
+		more = r->hold ? (unsigned)__builtin_clzll(r->hold) : 64;
+		if (more < r->held) {
+			bits_skip(r, more + 1);
+			return zeros + more;
+		}
+		r->failed = r->held == 0;
+		zeros += r->held;
+		bits_skip(r, r->held);
+	}
+	return 64;
 }
 
 uint64_t bits_get_number(struct bits_reader *r, struct bits_context *c)
 {
-	unsigned order = bits_order(c);
-	unsigned zeros = 0;
+	unsigned order = bits_order(c), zeros = bits_get_zeros(r);
 	uint64_t shifted, number;
 
-	while (zeros < 64 && !r->failed && bits_get(r, 1) == 0)
-		zeros++;
 	if (r->failed)
 		return 0;
 	if (zeros + order > 63) {
@@ -118,11 +169,11 @@ uint64_t bits_get_number(struct bits_reader *r, struct bits_context *c)
 
 int bits_finish(const struct bits_reader *r)
 {
-	uint64_t padding = r->hold & ((UINT64_C(1) << r->held) - 1);
-
 	if (r->malformed)
 		return ERR_MALFORMED;
 	if (r->failed)
 		return ERR_TRUNCATED;
-	return padding == 0 && r->held < 8 ? 0 : ERR_MALFORMED;
+	if (r->at < r->end || r->held >= 8)
+		return ERR_TRAILING;
+	return r->held == 0 || r->hold >> (64 - r->held) == 0 ? 0 : ERR_MALFORMED;
 }

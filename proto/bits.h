@@ -24,8 +24,8 @@
 struct bits_writer {
 	/* private */
 	struct buf *out;
-	uint64_t hold; /* the last `held` bits, not yet a byte */
-	unsigned held; /* < 8 between calls */
+	uint64_t hold; /* the last `held` bits, not yet in out */
+	unsigned held; /* < 32 between calls */
 };
 
 /* The running mean of the numbers of one sort. */
@@ -47,15 +47,17 @@ void bits_flush(struct bits_writer *w);
 
 struct bits_reader {
 	/* private */
-	struct reader *in;
-	uint64_t hold;
+	const uint8_t *at;
+	const uint8_t *end;
+	uint64_t hold; /* the next bits, from the top; at least `held` are true, the rest
+			* true or zero */
 	unsigned held;
 	bool failed;
 	bool malformed; /* a code of more than 64 bits */
 };
 
-/* A reader that takes whole bytes from in as it needs them. */
-struct bits_reader bits_reader_of(struct reader *in);
+/* A reader over borrowed bytes. */
+struct bits_reader bits_reader_of(struct slice bytes);
 
 /* The next count (0..64) bits. */
 uint64_t bits_get(struct bits_reader *r, unsigned count);
@@ -64,7 +66,7 @@ uint64_t bits_get(struct bits_reader *r, unsigned count);
 uint64_t bits_get_number(struct bits_reader *r, struct bits_context *c);
 
 /* 0 when all reads were good and only zero padding is left of the last byte;
- * ERR_TRUNCATED, ERR_MALFORMED. */
+ * ERR_TRUNCATED, ERR_TRAILING, ERR_MALFORMED. */
 int bits_finish(const struct bits_reader *r) __attribute__((warn_unused_result));
 
 #endif

@@ -27,7 +27,7 @@
 struct digest_shape {
 	double a, b;
 	double total;
-	const struct sketch_cell *zero; /* the first cell no run may hold with the one below */
+	const struct sketch_cell *barrier; /* no run goes on to this cell */
 };
 
 static struct digest_shape digest_shape_of(uint64_t total, double scale)
@@ -122,7 +122,7 @@ static size_t digest_take_run(const struct digest_shape *shape, ptrdiff_t step, 
 		const struct sketch_cell *next = cell + step;
 		double more = (double)(int64_t)sketch_weight(next);
 
-		if (weight + more > limit || (step > 0 ? next : cell) == shape->zero)
+		if (weight + more > limit || next == shape->barrier)
 			break;
 		weight += more;
 		away += more * (next->value - origin);
@@ -160,7 +160,9 @@ static size_t digest_pass(struct sketch_cell *cells, size_t count, uint64_t tota
 	size_t kept = 0, taken;
 	double before = 0;
 
-	shape.zero = digest_zero(cells, count);
+	shape.barrier = digest_zero(cells, count);
+	if (down && shape.barrier != NULL)
+		shape.barrier--;
 	for (size_t done = 0; done < count; done += taken) {
 		struct digest_run run = { .first = in + step * (ptrdiff_t)done };
 
@@ -301,7 +303,7 @@ void sketch_digest_flush(struct sketch *s)
 	if (s->pending_count == 0)
 		return;
 	assert(s->count <= SKETCH_LIVE_CELLS && s->capacity >= SKETCH_LIVE_CELLS);
-	sketch_sort(s->pending, s->pending_count);
+	sketch_sort(s->pending, s->pending_count, all);
 	digest_join_grid(s);
 	s->moments = sketch_moments_join(
 		s->moments, sketch_moments_of(s->pending, s->pending_count, unit), unit);

@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 #define EXACT_FIRST_CELLS 4
@@ -92,16 +91,20 @@ void sketch_exact_append(struct sketch *s, double value, uint64_t weight)
 	if (in_order)
 		s->sorted = s->count;
 	s->total += weight;
-	s->min = fmin(s->min, value);
-	s->max = fmax(s->max, value);
+	s->min = value < s->min ? value : s->min;
+	s->max = value > s->max ? value : s->max;
 	s->grid = sketch_grid_fit(sketch_grid_join(s->grid, value), s->min, s->max);
 }
 
 void sketch_exact_sort(struct sketch *s)
 {
+	struct sketch_cell *scratch;
+
 	if (s->sorted == s->count)
 		return;
-	sketch_sort(s->cells, s->count);
+	scratch = malloc(s->count * sizeof(*scratch));
+	sketch_sort(s->cells, s->count, scratch);
+	free(scratch);
 	s->sorted = s->count;
 	s->indexed = false;
 }

@@ -135,8 +135,8 @@ double sketch_grid_round(uint8_t grid, double value);   /* to the grid; as it is
 
 /* ---- sketch_sort.c ---- */
 
-/* Sorts pure cells by value, in place, without allocating. */
-void sketch_sort(struct sketch_cell *cells, size_t count);
+/* Sorts pure cells by value. scratch has room for as many; without it (NULL) it takes longer. */
+void sketch_sort(struct sketch_cell *cells, size_t count, struct sketch_cell *scratch);
 
 /* ---- sketch_moments.c ---- */
 

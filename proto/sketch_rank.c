@@ -13,9 +13,12 @@
 /* Between mixed cells of one sign so far apart, interpolate on the key scale (see digest_mean). */
 #define RANK_WIDE 1024
 
+/* A sample index whose value is known. answer is what a question for just this index gets: a
+ * mean is rounded to the grid of the data, and answers never fall from one to the next. */
 struct rank_anchor {
 	double index;
 	double value;
+	double answer;
 	bool mixed;
 };
 
@@ -39,13 +42,11 @@ static bool rank_wide(double a, double b)
 static double rank_interpolate(const struct sketch *s, const struct rank_anchor *a,
 			       const struct rank_anchor *b, double index)
 {
-	bool mixed = a->mixed || b->mixed;
-	double value, f;
+	double f = (index - a->index) / (b->index - a->index), value;
 
-	if (!(index < b->index))
-		return mixed ? sketch_grid_round(s->grid, b->value) : b->value;
-	f = (index - a->index) / (b->index - a->index);
-	if (mixed && rank_wide(a->value, b->value)) {
+	if (!a->mixed && !b->mixed)
+		return rank_between(a->answer, b->answer, f);
+	if (rank_wide(a->value, b->value)) {
 		uint64_t low = sketch_key(a->value), span = sketch_key(b->value) - low;
 
 		value = sketch_key_value(low + (uint64_t)((double)span * f));
@@ -53,31 +54,44 @@ static double rank_interpolate(const struct sketch *s, const struct rank_anchor 
 	} else {
 		value = rank_between(a->value, b->value, f);
 	}
-	return mixed ? sketch_grid_round(s->grid, value) : value;
+	value = sketch_grid_round(s->grid, value);
+	value = value > a->answer ? value : a->answer;
+	return value < b->answer ? value : b->answer;
 }
 
-/* The last cell's anchor may lie before the maximum's, the first cell's after the minimum's. */
+/* Where a cell's samples begin: the index of the first of equal ones, the middle of others. */
+static struct rank_anchor rank_anchor_of(const struct sketch *s, const struct sketch_cell *cell,
+					 double before, double lowest)
+{
+	bool mixed = sketch_mixed(cell);
+	double answer = mixed ? sketch_grid_round(s->grid, cell->value) : cell->value;
+
+	return (struct rank_anchor){
+		.index = mixed ? before + ((double)(int64_t)sketch_weight(cell) - 1) / 2 : before,
+		.value = cell->value,
+		.answer = answer > lowest ? answer : lowest,
+		.mixed = mixed,
+	};
+}
+
+/* The first cell's anchor may lie after the minimum's, the last one's before the maximum's. */
 static double rank_walk(const struct sketch *s, double index)
 {
-	struct rank_anchor a = { .index = 0, .value = s->min }, b;
+	struct rank_anchor a = { .value = s->min, .answer = s->min }, b;
 	double before = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		double weight = (double)(int64_t)sketch_weight(&s->cells[i]);
-
-		b.mixed = sketch_mixed(&s->cells[i]);
-		b.value = s->cells[i].value;
-		b.index = b.mixed ? before + (weight - 1) / 2 : before;
-		if (index <= b.index)
+		b = rank_anchor_of(s, &s->cells[i], before, a.answer);
+		if (index < b.index)
 			return rank_interpolate(s, &a, &b, index);
+		before += (double)(int64_t)sketch_weight(&s->cells[i]);
 		if (!b.mixed)
-			b.index = before + (weight - 1);
+			b.index = before - 1;
 		if (index <= b.index)
-			return b.value;
+			return b.answer;
 		a = b;
-		before += weight;
 	}
-	b = (struct rank_anchor){ .index = (double)s->total - 1, .value = s->max };
+	b = (struct rank_anchor){ (double)s->total - 1, s->max, s->max, false };
 	return rank_interpolate(s, &a, &b, index);
 }
 

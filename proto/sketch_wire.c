@@ -208,29 +208,23 @@ static uint64_t wire_part(const struct wire_scale *q, double value)
 	return (wire_key(q->grid, value) - q->low + (UINT64_C(1) << q->shift) / 2) >> q->shift;
 }
 
-/* The value of a part. A single sample lies on the grid of the data, so it is put there:
- * should it meet its like in a merge, they become an atom. */
+/* The value of a part, of which it is the part again. A single sample lies on the grid of
+ * the data, so it is put there, but where that would be in another part. */
 static double wire_part_value(const struct wire_scale *q, uint64_t part, bool single)
 {
 	uint64_t key = part == q->last ? q->high : q->low + (part << q->shift);
-	double value = wire_value(q->grid, key);
+	double value = wire_value(q->grid, key), rounded;
 
-	return single ? sketch_grid_round(q->round, value) : value;
+	if (!single)
+		return value;
+	rounded = sketch_grid_round(q->round, value);
+	return wire_part(q, rounded) == part ? rounded : value;
 }
 
 /* An atom keeps its whole key: what the part leaves over is stored too. */
 static bool wire_atom(const struct sketch_cell *c)
 {
 	return c->weight > 1 && !sketch_mixed(c);
-}
-
-/* The value a cell will have when decoded. One that was moved to the grid may have another
- * part than before, but that part leads back to it. */
-static double wire_settled_value(const struct wire_scale *q, const struct sketch_cell *c)
-{
-	double value = wire_part_value(q, wire_part(q, c->value), c->weight == 1);
-
-	return wire_part_value(q, wire_part(q, value), c->weight == 1);
 }
 
 /* Gives cells the values they will have when decoded, in that order. Only cells within the
@@ -246,7 +240,7 @@ static bool wire_quantise(const struct wire_scale *q, struct sketch_cell *cells,
 		if (wire_atom(&cell))
 			atoms = true;
 		else
-			cell.value = wire_settled_value(q, &cell);
+			cell.value = wire_part_value(q, wire_part(q, cell.value), cell.weight == 1);
 		for (; at > 0 && sketch_before(&cell, &cells[at - 1]); at--)
 			cells[at] = cells[at - 1];
 		cells[at] = cell;
@@ -312,12 +306,11 @@ static bool wire_get_cell(struct wire_digest_reader *d, const struct sketch *s,
 	cell->weight = weight | (mixed ? SKETCH_MIXED : 0);
 	if (!wire_atom(cell)) {
 		cell->value = wire_part_value(q, d->part, weight == 1);
-		return wire_part(q, cell->value) == d->part;
+		return true;
 	}
 	d->found = true;
 	cell->value = wire_rest_value(q, d->part, bits_get(d->bits, q->shift));
-	return cell->value >= s->min && cell->value <= s->max &&
-	       sketch_grid_round(q->round, cell->value) == cell->value;
+	return cell->value >= s->min && cell->value <= s->max;
 }
 
 static int wire_get_cells(struct sketch *s, struct wire_digest_reader *d)
@@ -389,7 +382,7 @@ static bool wire_range_valid(uint8_t grid, double min, double max)
 
 static int wire_get_digest(struct sketch *s, struct reader *in, uint8_t flags)
 {
-	struct bits_reader bits = bits_reader_of(in);
+	struct bits_reader bits;
 	struct wire_digest_reader d = { .bits = &bits, .atoms = flags & WIRE_ATOMS };
 	double sum, second;
 	int status;
@@ -405,6 +398,7 @@ static int wire_get_digest(struct sketch *s, struct reader *in, uint8_t flags)
 	if (!wire_range_valid(s->grid, s->min, s->max))
 		return ERR_MALFORMED;
 	d.scale = wire_scale_of(s->grid, s->min, s->max);
+	bits = bits_reader_of(slice_of(in->at, reader_left(in)));
 	status = wire_get_cells(s, &d);
 	if (status != 0)
 		return status;
@@ -444,7 +438,7 @@ static int wire_get(struct sketch *s, struct reader *in)
 	uint8_t flags = reader_u8(in), grid = flags >> WIRE_GRID_SHIFT;
 	uint64_t count = reader_varint(in);
 	bool digest = flags & WIRE_DIGEST;
-	struct bits_reader bits = bits_reader_of(in);
+	struct bits_reader bits = bits_reader_of(slice_of(in->at, reader_left(in)));
 
 	if (in->failed)
 		return ERR_TRUNCATED;
@@ -456,7 +450,7 @@ static int wire_get(struct sketch *s, struct reader *in)
 	if (count > reader_left(in) * WIRE_CELLS_PER_BYTE)
 		return ERR_TRUNCATED;
 	if (count == 0)
-		return grid == 0 ? 0 : ERR_MALFORMED;
+		return grid == 0 ? reader_finish(in) : ERR_MALFORMED;
 	s->cells = malloc(count * sizeof(*s->cells));
 	if (s->cells == NULL)
 		return -ENOMEM;
@@ -476,8 +470,6 @@ int sketch_decode(struct slice bytes, struct sketch **out)
 	if (s == NULL)
 		return -ENOMEM;
 	status = wire_get(s, &in);
-	if (status == 0)
-		status = reader_finish(&in);
 	if (status != 0) {
 		sketch_free(s);
 		return status;

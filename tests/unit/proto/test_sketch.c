@@ -224,7 +224,8 @@ static void a_small_spread_at_a_large_offset_is_not_lost(void **unused)
 		case_merge(a, b);
 		/* 0..m-1 in steps of 2^-10: sqrt((m^2 - 1) / 12) steps. */
 		assert_int_equal(sketch_exact(a), k == 0);
-		case_assert_close(sketch_stddev(a), sqrt((k ? 3999999 : 999999) / 12.0) * 0x1p-10, 1e-9);
+		case_assert_close(sketch_stddev(a),
+				  sqrt((k ? 3999999 : 999999) / 12.0) * 0x1p-10, 1e-9);
 		sketch_free(a);
 		sketch_free(b);
 	}

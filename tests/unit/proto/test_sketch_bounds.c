@@ -386,7 +386,8 @@ static void merged_partials_are_within_bounds(void **unused)
 {
 	(void)unused;
 	for (size_t i = 0; i < SMOOTH_LAWS; i++)
-		go(&(struct run){ smooth_laws[i].name, smooth, smooth_laws[i].law, AS_IS, 1000, 0 });
+		go(&(struct run){ smooth_laws[i].name, smooth, smooth_laws[i].law, AS_IS, 1000,
+				  0 });
 	go(&(struct run){ "lognormal, upwards", smooth, law_lognormal, UPWARDS, 1000, 0 });
 	go(&(struct run){ "lognormal, downwards", smooth, law_lognormal, DOWNWARDS, 1000, 0 });
 }

@@ -96,6 +96,14 @@ static double make_decimals(size_t i)
 	return floor(1e9 * case_unit()) / scale[i % 10];
 }
 
+/* Whole numbers over such a range that the parts of keys lie between some of them. */
+static double make_far(size_t i)
+{
+	if (i < 2)
+		return i ? 970406695795873 : -18850;
+	return i < 1000 ? 4097 + 7 * (double)(i % 500) : 1e6 + floor(1e9 * case_unit());
+}
+
 static const struct {
 	double (*make)(size_t i);
 	size_t count;
@@ -108,6 +116,7 @@ static const struct {
 	{ make_zipf, 50000 },       { make_atoms, 50000 },       { make_real_atoms, 50000 },
 	{ make_denormal, 500 },     { make_denormal, 30000 },    { make_huge, 1000 },
 	{ make_huge, 30000 },       { make_decimals, 1000 },     { make_decimals, 50000 },
+	{ make_far, 10000 },
 };
 
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
@@ -200,6 +209,22 @@ static void the_worked_examples_hold(void **unused)
 	assert_encodes(&third, 1, "\x01\xf0\x01\xbf\xd5\x55\x55\x55\x55\x55\x55\x80", 12);
 }
 
+/* 0, 1/64 .. 16: the start of its bytes, as far as SKETCH.md takes them apart. */
+static void the_head_of_a_digest_is_as_described(void **unused)
+{
+	struct sketch *s = case_steps(0, 1 / 64.0, 1025);
+	struct buf out;
+
+	(void)unused;
+	case_encode(s, &out);
+	assert_true(out.size > 42);
+	bytes_assert_hex(slice_of(out.data, 42), "01 61 8a01 0000000000000000 0000000000003040 "
+						 "000000000004c040 000000005865d540 "
+						 "c001 e854 4509");
+	sketch_free(s);
+	buf_release(&out);
+}
+
 static void a_round_trip_is_identical(void **unused)
 {
 	(void)unused;
@@ -217,7 +242,8 @@ static void a_round_trip_is_identical(void **unused)
 		assert_true(sketch_sum(back) == sketch_sum(s));
 		assert_true(sketch_stddev(back) == sketch_stddev(s));
 		for (int q = 0; sketch_exact(s) && q <= 100; q++)
-			assert_true(sketch_quantile(back, q / 100.0) == sketch_quantile(s, q / 100.0));
+			assert_true(sketch_quantile(back, q / 100.0) ==
+				    sketch_quantile(s, q / 100.0));
 		sketch_free(s);
 		sketch_free(back);
 		buf_release(&out);
@@ -436,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_worked_examples_hold),
+		cmocka_unit_test(the_head_of_a_digest_is_as_described),
 		cmocka_unit_test(a_round_trip_is_identical),
 		cmocka_unit_test(encoding_changes_nothing),
 		cmocka_unit_test(merges_of_decoded_sketches_can_be_encoded),
