@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* A reset gives at most so many chunks back, because it is called under a mutex. */
-#define ARENA_FREE_PER_RESET 4
+#define ARENA_FREE_PER_RESET 8
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -90,11 +90,11 @@ void arena_reset(struct arena *a)
 {
 	struct arena_pool *p = a->pool;
 
-	/* What is wanted follows a rise at once and a fall by a chunk a reset: a steady load
-	 * never allocates. */
-	p->wanted = a->chunk_count > p->wanted ? a->chunk_count :
-		    p->wanted > 0	       ? p->wanted - 1 :
-						 0;
+	/* What is wanted follows a rise at once and a fall by an eighth a reset: a steady load
+	 * never allocates, and a burst is forgotten in some ten seconds. */
+	p->wanted -= (p->wanted + 7) / 8;
+	if (a->chunk_count > p->wanted)
+		p->wanted = a->chunk_count;
 	while (a->chunks != NULL) {
 		struct arena_chunk *chunk = a->chunks;
 

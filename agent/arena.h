@@ -4,7 +4,7 @@
  * Keys and values of one seal interval live and die together, so they are cut from chunks
  * of 128 KiB and nothing is freed singly: a piece costs its bytes and no header. Chunks come
  * from a pool that the open and the sealed table share, so memory is that of one load and a
- * bit, not of two. The pool has a ceiling, and after a burst it shrinks by a chunk a reset.
+ * bit, not of two. The pool has a ceiling, and after a burst it shrinks again.
  *
  * A pool and its arenas serve one thread at a time: the receivers' mutex guards them.
  */

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define SEAL_KEEP_GROUPS 4096 /* a list up to so long is kept */
+
 static_assert(sizeof(double) == sizeof(uint64_t), "values and hashes share their scratch");
 
 int seal_init(struct seal *s)
@@ -200,6 +202,16 @@ static void seal_group(struct seal *s, const struct table_group *g)
 	}
 }
 
+/* After a burst the list is far too long: gives it up. */
+static void seal_trim(struct seal *s, ssize_t count)
+{
+	if (s->groups_capacity < SEAL_KEEP_GROUPS || count > (ssize_t)s->groups_capacity / 16)
+		return;
+	free(s->groups);
+	s->groups = NULL;
+	s->groups_capacity = 0;
+}
+
 struct seal_counts seal_run(struct seal *s, struct table *t, uint32_t partitions,
 			    seal_emit_fn emit, void *arg)
 {
@@ -219,5 +231,6 @@ struct seal_counts seal_run(struct seal *s, struct table *t, uint32_t partitions
 		seal_group(s, s->groups[i]);
 	seal_close_batch(s);
 	batch_writer_reset(&s->writer, 0);
+	seal_trim(s, count);
 	return s->counts;
 }
