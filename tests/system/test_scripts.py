@@ -2,7 +2,7 @@
 """The contract's Lua scripts against a real redis-server (proto/KEYS.md, proto/CONTRACT.md).
 
 Each test starts from an empty database. The builder below spells the arguments a second
-time, independently of relay/request.c, so that a slip in either is seen."""
+time, independently of relay/commit.c, so that a slip in either is seen."""
 import pathlib
 import shutil
 import subprocess
