@@ -82,7 +82,7 @@ static bool agent_may_seal(struct agent *a, bool last)
 	if (delivery_partitions(a->delivery) == 0)
 		return false;
 	level = intake_level(&a->intake);
-	if (last || delivery_has_room(a->delivery, level.bytes))
+	if (last || level.samples == 0 || delivery_has_room(a->delivery, level.bytes))
 		return true;
 	tally_add(&a->ledger.seals_postponed, 1);
 	if (log_allowed(&a->postponed, life_monotonic_ms(), &suppressed))
@@ -179,7 +179,7 @@ static void agent_on_reload(void *arg)
 	if (conf_reload(config_spec(), a->argc, a->argv, a->config) < 0)
 		return;
 	log_set_level(config_log_level(a->config));
-	log_info("reloaded", "log_level=%" PRId64, a->config->log_level);
+	log_info("reloaded", "%s", "");
 }
 
 /* ---- the loop ---- */

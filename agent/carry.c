@@ -42,7 +42,7 @@ static struct carry_slot *carry_find(struct carry *c, uint64_t key)
 		if (slot->key == key)
 			return slot;
 		if (slot->key == 0) {
-			/* Half a sample to begin with: one value alone is rounded to the nearest. */
+			/* Half a sample to begin with: one value alone is rounded. */
 			*slot = (struct carry_slot){ .key = key, .rest = 0.5 };
 			return slot;
 		}

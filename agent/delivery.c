@@ -97,10 +97,8 @@ static void delivery_foreign(void *arg, const struct stream_id *id, uint32_t par
 	(void)id;
 	identity_renew(d->identity);
 	stream = identity_stream(d->identity);
-	log_error("foreign_chain",
-		  "partition=%u hint=\"a copy of this agent or of its state_dir has run; "
-		  "what it had not delivered here is counted as lost\"",
-		  partition);
+	log_error("foreign_chain", "partition=%u hint=\"a copy of this agent has run; what it "
+		  "had not delivered here is counted as lost\"", partition);
 	if (outbox_begin_stream(&d->outbox, &stream) < 0)
 		log_error("no_memory", "for=stream");
 }
@@ -418,7 +416,9 @@ uint32_t delivery_partitions(const struct delivery *d)
 
 bool delivery_has_room(const struct delivery *d, size_t bytes)
 {
-	return spool_has_room(d->spool, bytes);
+	/* Into an empty spool anything goes, or a table that has grown past it could never be
+	 * sealed: the spool's bound is then the table's. */
+	return spool_records(d->spool) == 0 || spool_has_room(d->spool, bytes);
 }
 
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,

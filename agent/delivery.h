@@ -27,12 +27,12 @@ struct delivery;
 
 struct delivery_events {
 	void (*floor)(void *arg, int64_t floor_second); /* what is older cannot be written */
-	void (*pace)(void *arg, int64_t seal_ms);       /* relays ask for rarer seals; 0: as before */
+	void (*pace)(void *arg, int64_t seal_ms); /* relays ask for rarer seals; 0: do not */
 	void (*settled)(void *arg); /* something came of a relay: call delivery_run */
 };
 
-/* Readies it and starts to connect. config, identity and ledger are borrowed. *out: delivery_close. 0, a
- * negative error. */
+/* Readies it and starts to connect. config, identity and ledger are borrowed. *out:
+ * delivery_close. 0, a negative error. */
 int delivery_new(uv_loop_t *loop, const struct config *config, struct identity *identity,
 		 struct ledger *ledger, const struct delivery_events *events, void *arg,
 		 struct delivery **out) __attribute__((warn_unused_result));
@@ -44,7 +44,7 @@ void delivery_close(struct delivery *d, bool flush);
 /* The fleet's number of partitions; 0 while no relay has said. */
 uint32_t delivery_partitions(const struct delivery *d);
 
-/* Whether a seal of so many bytes would fit the spool. */
+/* Whether a seal of so many bytes would fit the spool, or the spool is empty. */
 bool delivery_has_room(const struct delivery *d, size_t bytes);
 
 /* Seals one batch (outbox_append). Partitions must be known. */

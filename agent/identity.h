@@ -22,9 +22,9 @@ struct identity {
 	int lock; /* a descriptor, or -1 */
 };
 
-/* Reads or makes the identity of a state folder ("": one for this start only), and draws an incarnation. 0; a
- * negative errno, -EBUSY when another agent has the folder, ERR_MALFORMED for a damaged
- * file: logged. */
+/* Reads or makes the identity of a state folder ("": one for this start only), and draws an
+ * incarnation. 0; a negative errno, -EBUSY when another agent has the folder,
+ * ERR_MALFORMED for a damaged file: logged. */
 int identity_open(struct identity *id, const char *state_dir)
 	__attribute__((warn_unused_result));
 

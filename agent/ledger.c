@@ -64,7 +64,8 @@ static const struct tally_row ledger_rows[] = {
 	GAUGE("table_series", table_series, "Series in the open table.")
 	GAUGE("relays_known", relays_known, "Relays configured or in the live list.")
 	GAUGE("relays_ready", relays_ready, "Relays that take batches.")
-	GAUGE("relays_foreign", relays_foreign, "Relays refused for another fleet's configuration.")
+	COUNTER("relays_foreign", relays_foreign,
+		"Times a relay was refused for another fleet's configuration.")
 	GAUGE("watermark_timestamp_seconds", watermark_seconds,
 	      "Unix time up to which all that was received is committed.")
 	GAUGE("partitions", partitions, "Partitions of the fleet; 0 until a relay has said.")

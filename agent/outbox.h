@@ -12,9 +12,9 @@
  * send again; a foreign chain means that this agent was cloned: the lane's rest is counted as lost,
  * and new batches go out under a new stream.
  *
- * Pure: events in, effects out, time as an argument (now_ms is monotonic, since_ms unix). Events only
- * note; outbox_run() acts. Messages of a session that is over, or about a lane that has moved,
- * are ignored. One thread.
+ * Pure: events in, effects out, time as an argument (now_ms is monotonic, since_ms unix).
+ * Events only note; outbox_run() acts. Messages of a session that is over, or about a lane
+ * that has moved, are ignored. One thread.
  */
 #ifndef AGENT_OUTBOX_H
 #define AGENT_OUTBOX_H
@@ -31,8 +31,8 @@
 #define OUTBOX_PEERS   320 /* LIMIT_FRAME_RELAYS and 64 configured ones */
 #define OUTBOX_NO_PEER SIZE_MAX
 
-/* What the outbox does to the world. The senders return 0, or a negative error when nothing was sent:
- * it is tried again when the peer has drained, or at the next run. */
+/* What the outbox does to the world. The senders return 0, or a negative error when nothing
+ * was sent: it is tried again when the peer has drained, or at the next run. */
 struct outbox_effects {
 	int (*send_open)(void *arg, size_t peer, struct frame_stream *list, size_t count);
 	int (*send_batch)(void *arg, size_t peer, const struct frame_batch *batch);

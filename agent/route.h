@@ -4,10 +4,11 @@
  *     candidates of a partition: the ring over the live list (RELAYS) if there is one, else over
  *     the configured relays; after those, configured ones that the list does not name
  *
- * The first healthy candidate gets the partition. Every relay known has a slot, a small number
- * that stays its own as long as it is known: the index of its connection and of its peer in the
- * outbox. Names are compared as text: a relay that is configured under another name than it advertises
- * has two slots, and the configured one is then only a last resort. Pure.
+ * The first healthy candidate gets the partition. Every relay known has a slot, a small
+ * number that stays its own as long as it is known: the index of its connection and of its
+ * peer in the outbox. Names are compared as text: a relay that is configured under another
+ * name than it advertises has two slots, and the configured one is then only a last resort.
+ * Pure.
  */
 #ifndef AGENT_ROUTE_H
 #define AGENT_ROUTE_H

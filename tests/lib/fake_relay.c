@@ -141,7 +141,8 @@ static bool fake_relay_accept(void *arg, struct stream *s, struct stream_events 
 {
 	struct fake_relay *f = arg;
 
-	*events = (struct stream_events){ .data = fake_relay_on_data, .closed = fake_relay_on_closed };
+	*events = (struct stream_events){ .data = fake_relay_on_data,
+					  .closed = fake_relay_on_closed };
 	*stream_arg = f;
 	buf_reset(&f->in);
 	f->s = s;

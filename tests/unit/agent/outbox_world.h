@@ -193,35 +193,38 @@ static inline struct stream_state chain_at(const struct world *w, uint32_t parti
 	while (s->next != NULL)
 		s = s->next;
 	l = &s->lanes[partition];
-	for (size_t i = 0; i < l->count; i++)
-		if (l->records[l->head + i].seq == seq)
+	for (size_t i = 0; i < l->count; i++) {
+		const struct lane_record *r = &l->records[l->head + i];
+
+		if (r->seq == seq)
 			return (struct stream_state){ .known = true, .seq = seq,
-						      .value = l->records[l->head + i].chain_after };
+						      .value = r->chain_after };
+	}
 	fail_msg("no such batch");
 	return (struct stream_state){ 0 };
 }
 
-static inline struct frame_stream about(struct world *w, uint32_t partition, struct stream_state state)
+static inline struct frame_stream about(uint32_t partition, struct stream_state state)
 {
 	struct frame_stream one = { .partition = partition, .state = state };
 
 	memset(one.id.bytes, 7, sizeof(one.id.bytes));
-	(void)w;
 	return one;
 }
 
 static inline void told(struct world *w, size_t peer, uint64_t session, enum lane_cause cause,
-		 uint32_t partition, struct stream_state state)
+			uint32_t partition, struct stream_state state)
 {
-	struct frame_stream one = about(w, partition, state);
+	struct frame_stream one = about(partition, state);
 	struct frame_streams list = { .list = &one, .count = 1 };
 
 	outbox_note_states(&w->o, peer, session, cause, &list, w->now);
 }
 
-static inline void confirmed(struct world *w, uint64_t token, bool stable, struct stream_state state)
+static inline void confirmed(struct world *w, uint64_t token, bool stable,
+			     struct stream_state state)
 {
-	struct frame_stream one = about(w, 0, state);
+	struct frame_stream one = about(0, state);
 	struct frame_streams list = { .token = token, .stable = stable, .list = &one, .count = 1 };
 
 	outbox_note_confirmed(&w->o, 0, 1, &list, w->now);

@@ -165,7 +165,7 @@ static void test_a_batch_goes_the_whole_way(void **state)
 	while (delivery_undelivered(w->d) > 0)
 		uv_run(&w->t.loop, UV_RUN_ONCE);
 	/* Asked until the grace of 100 ms is over. */
-	while (tally_get(&w->ledger.spool_batches) > 0 || tally_get(&w->ledger.samples_stable) == 0) {
+	while (tally_get(&w->ledger.samples_stable) == 0) {
 		unsigned asked = w->a.confirms;
 
 		until(w, &w->a.confirms, asked + 1);
@@ -304,6 +304,18 @@ static void test_the_watermark_is_published_and_leaving_is_said(void **state)
 	assert_true(w->a.watermark.left);
 }
 
+static void test_a_full_spool_takes_nothing_but_an_empty_one_anything(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	until_joined(w);
+	assert_true(delivery_has_room(w->d, 2 << 20)); /* or it could never be sealed */
+	seal(w, 0);
+	assert_false(delivery_has_room(w->d, 1 << 20));
+	assert_true(delivery_has_room(w->d, 1 << 19));
+}
+
 static void test_a_leaving_relay_gets_nothing_new(void **state)
 {
 	struct world *w = *state;
@@ -338,6 +350,7 @@ int main(void)
 		T(test_another_fleet_s_relay_is_not_used),
 		T(test_rubbish_ends_the_connection_only),
 		T(test_the_watermark_is_published_and_leaving_is_said),
+		T(test_a_full_spool_takes_nothing_but_an_empty_one_anything),
 		T(test_a_leaving_relay_gets_nothing_new),
 	};
 

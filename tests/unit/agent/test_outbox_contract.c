@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The outbox against relays and a Redis that fail, seeded: messages are late, connections break, relays
- * die or sleep, Redis forgets less than the grace window. Whatever happens, every batch sealed is
- * counted exactly once in the end, and nothing stays in the spool. The relays here are as simple as
- * CONTRACT.md allows: merge what fits, commit by comparing, throw all away when refused.
+ * The outbox against relays and a Redis that fail, seeded: messages are late, connections
+ * break, relays die or sleep, Redis forgets less than the grace window. Whatever happens, every
+ * batch sealed is counted exactly once in the end, and nothing stays in the spool. The relays
+ * here are as simple as CONTRACT.md allows: merge what fits, commit by comparing, throw all
+ * away when refused.
  */
 #include "agent/outbox.h"
 

@@ -194,7 +194,8 @@ static void test_drops_of_the_kernel_are_counted_exactly(void **state)
 	assert_int_equal(receive_start(w->r), 0);
 	receive_stop(w->r);
 	receive_count_drops(w->r);
-	assert_int_equal(tally_get(&w->ledger.datagrams) + tally_get(&w->ledger.kernel_drops), 2000);
+	assert_int_equal(tally_get(&w->ledger.datagrams) + tally_get(&w->ledger.kernel_drops),
+			 2000);
 }
 
 static void test_several_sockets_are_served(void **state)

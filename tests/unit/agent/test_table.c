@@ -159,7 +159,8 @@ static void test_weights_of_a_rate_add_up(void **state)
 
 	for (int i = 0; i < 3000; i++)
 		assert_int_equal(add(w, KIND_DISTRIBUTION, "x", i, 0.3, NOW), 0);
-	for (const struct table_group *g = find(w, KIND_DISTRIBUTION, "x")->groups; g; g = g->next) {
+	for (const struct table_group *g = find(w, KIND_DISTRIBUTION, "x")->groups; g != NULL;
+	     g = g->next) {
 		assert_true(g->rate == 0.3 && (g->weight == 3 || g->weight == 4));
 		total += g->samples * g->weight;
 	}
