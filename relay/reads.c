@@ -2,6 +2,7 @@
 #include "relay/reads.h"
 
 #include "relay/acks.h"
+#include "relay/merge.h"
 #include "relay/resp.h"
 
 #include <assert.h>
@@ -346,6 +347,23 @@ static bool reads_rolled_back(const struct committer *c, const struct committer_
 	return false;
 }
 
+/* A stream that another relay has taken further is not where we would merge on. Its agent may follow
+ * what CONFIRMED says and send from there, so its state is read again and told. */
+static void reads_follow(struct committer *c, const struct committer_call *call,
+			 const struct frame_stream *list, int64_t now_ms)
+{
+	for (size_t i = 0; i < call->count; i++) {
+		struct track *t = track_find(&c->tracks, &call->ids[i]);
+
+		if (t == NULL || t->peer == NULL || t->phase != TRACK_READY || track_owes(t) ||
+		    t->mark_serial >= call->serial || state_equal(&list[i].state, &t->last))
+			continue;
+		merge_drop_waiting(c, t);
+		t->cause = FRAME_RESET;
+		reads_add(c, t, now_ms);
+	}
+}
+
 void reads_confirmed(struct committer *c, struct committer_call *call,
 		     const struct answer *answer, int64_t now_ms)
 {
@@ -358,6 +376,8 @@ void reads_confirmed(struct committer *c, struct committer_call *call,
 			c->o.effects->confirmed(c->o.arg, peer, call->token, list, call->count);
 		if (reads_rolled_back(c, call, list))
 			committer_discard(c, COMMITTER_ROLLBACK, 0, now_ms);
+		else
+			reads_follow(c, call, list, now_ms);
 	} else {
 		reads_complain(c, SCRIPT_CONFIRM, answer);
 	}

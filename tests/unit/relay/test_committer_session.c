@@ -188,6 +188,11 @@ static void test_confirm_of_a_stream_that_went_on_elsewhere_is_no_refusal(void *
 	ask_confirm(w, &w->peer, &w->a, 1);
 	deliver(w);
 	assert_int_equal(w->reason, COMMITTER_MERGE);
+	/* But the stream is followed there: its agent may send from what it was told. */
+	expect(w, CONFIRMED, &w->a, 5, "c");
+	settle(w);
+	expect(w, RESET, &w->a, 5, "c");
+	expect_nothing(w);
 }
 
 static void test_an_open_that_shows_redis_went_back_is_a_refusal(void **state)
