@@ -116,21 +116,25 @@ bench-build: $(BENCH)
 
 # The simulator runs the very cores of agent and relay in one thread (tests/sim/README.md).
 SIM_OBJ := $(call obj,$(wildcard tests/sim/*.c))
+ifneq ($(SIM_OBJ),)
+SIM := $(B)/sim
+endif
 $(B)/sim: $(SIM_OBJ) $(call lib,agent) $(call lib,relay) $(call lib,proto)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_PURE)) -lm
 
 test: ## everything: set-up, build, unit, golden and system tests (what the README names)
 	$(Q)packaging/deps.sh test
-	$(Q)$(MAKE) --no-print-directory all unit-build bench-build
+	$(Q)$(MAKE) --no-print-directory -j2 all unit-build bench-build $(SIM)
 	$(Q)$(PYTHON) tests/run.py --build $(B) unit golden system
 
 asan: ## the unit tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory -j2 MODE=asan unit-build
 	$(Q)$(MAKE) --no-print-directory MODE=asan unit
 
 bench: ## figures: the agent, the relay and the way from a line to an answer
 	$(Q)packaging/deps.sh test
-	$(Q)$(MAKE) --no-print-directory all bench-build
-	$(Q)$(PYTHON) tests/bench/run.py --build $(B) $(BENCH_ARGS)
+	$(Q)$(MAKE) --no-print-directory -j2 all bench-build
+	$(Q)HOURGLASS_BUILD=$(abspath $(B)) $(PYTHON) tests/bench/run.py --build $(B) $(BENCH_ARGS)
 
 # ---- running and installing --------------------------------------------------------------------
 DEMO   ?= 0

@@ -39,7 +39,8 @@ def run_unit(build, names):
             output, code = (hang.stdout or b"").decode(errors="replace") + "\nhung", -1
         good = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", output))
         bad = len(set(re.findall(r"\[  FAILED  \] (?!\d)(\w+)", output)))
-        if code != 0 and bad == 0 or good + bad == 0:
+        skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] (\d+) test", output))
+        if code != 0 and bad == 0 or good + bad + skipped == 0:
             bad = max(1, bad)
         passed += good
         failed += bad
