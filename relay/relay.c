@@ -82,8 +82,7 @@ static void relay_on_ready(void *arg)
 	for (uint32_t p = 0; p < r->tags.partitions; p++)
 		committer_store_up(&r->committers[p], life_monotonic_ms());
 	membership_tick(&r->membership);
-	if (r->state == RELAY_RUNNING)
-		life_ready(&r->life);
+	life_status(&r->life, "committing");
 	log_info("ready", "name=%s advertise=%s partitions=%u", r->hub.name, r->advertise,
 		 (unsigned)r->tags.partitions);
 }
@@ -365,6 +364,10 @@ static int relay_listen(struct relay *r)
 		return rc;
 	}
 	config_advertise(c, server_address(&r->server), r->advertise);
+	/* Ready means that agents may connect: a Redis that is away at boot is waited for, which
+	 * systemd must not take for a start that hangs. /readyz says whether it is there. */
+	life_ready(&r->life);
+	life_status(&r->life, "waiting for Redis");
 	log_info("listening", "listen=%s admin=%s advertise=%s", server_address(&r->server),
 		 r->http ? http_address(r->http) : "none", r->advertise);
 	return 0;
