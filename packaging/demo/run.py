@@ -104,7 +104,8 @@ def start_all(stack, build, socket, port):
     data = stack.data
     stack.start("redis", "redis-server", "--port", "0", "--unixsocket", socket, "--dir", data,
                 "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
-                "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", "")
+                "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", "",
+                "--loglevel", "warning")
     wait_until(stack, "Redis answers", lambda: os.path.exists(socket))
     for n in (1, 2):
         stack.start(f"relay-{n}", f"{build}/hourglass-relay",
