@@ -1,0 +1,42 @@
+/*
+ * rules.h - the rules of the contract that can be taken away, to see that the checker notices.
+ *
+ * None needs a line in the product: each is a store that compares less, an agent or a relay told
+ * something else, or a core's memory put back after it was thrown away.
+ */
+#ifndef TESTS_SIM_RULES_H
+#define TESTS_SIM_RULES_H
+
+#include <stddef.h>
+
+/* X(name, word for --without, what is done instead) */
+#define RULES(X)                                                                               \
+	X(NONE, "nothing", "the contract as written")                                          \
+	X(MEMORY, "discard", "a refused commit's cells stay in the relay's memory")            \
+	X(VERSION, "version", "the script does not compare what was written of the partials")  \
+	X(GRACE, "grace", "agents drop a batch at COMMITTED")          \
+	X(ABSENT, "absent", "an absent state is taken for any predecessor; OPEN writes none")  \
+	X(REUSE, "incarnation", "a restarted agent uses stream and seq again")                 \
+	X(SPLIT, "closed", "a commit is written in two parts: cells first, states last")       \
+	X(WRITER, "pid", "one name and one version a relay, not an hour and partial")          \
+	X(BEHIND, "behind", "a read behind our mark is no refusal")
+
+enum rule {
+#define RULE_ENUM(name, word, text) RULE_##name,
+	RULES(RULE_ENUM)
+#undef RULE_ENUM
+	RULE_COUNT,
+};
+
+struct rule_text {
+	const char *word;
+	const char *text;
+};
+
+/* Indexed by enum rule. */
+extern const struct rule_text rule_texts[RULE_COUNT];
+
+/* The rule of a word; RULE_COUNT: there is none. */
+enum rule rule_of_word(const char *word);
+
+#endif
