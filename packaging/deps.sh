@@ -13,7 +13,7 @@ bookworm) msgpack=libmsgpack-dev ;;
 esac
 
 build="gcc make pkg-config libc6-dev libuv1-dev libhiredis-dev $msgpack libmicrohttpd-dev
-	libxxhash-dev libisal-dev libinih-dev libsystemd-dev"
+	libxxhash-dev libisal-dev libsodium-dev libinih-dev libsystemd-dev"
 run="redis-server python3 netcat-openbsd curl"
 test="libcmocka-dev python3-pytest python3-redis python3-msgpack"
 

@@ -50,6 +50,7 @@
 	X(-1203, BAD_CHAIN, "the batch does not continue its stream's chain")                  \
 	X(-1204, NO_RELAY, "no relay is known or reachable")                                   \
 	X(-1205, SPOOL_FULL, "the spool has reached its limit")                                \
+	X(-1206, BAD_AUTH, "the fleet_secret is missing on one side, or not the same on both") \
 	/* Redis */                                                                            \
 	X(-1301, STORE_ERROR, "Redis answered with an error")                                  \
 	X(-1302, STORE_UNFIT, "this Redis is not set up as the contract needs it")             \

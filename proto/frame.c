@@ -17,9 +17,10 @@ const char *frame_type_name(enum frame_type type)
 		[FRAME_RELAYS] = "RELAYS",       [FRAME_PING] = "PING",
 		[FRAME_PONG] = "PONG",           [FRAME_BUSY] = "BUSY",
 		[FRAME_GOAWAY] = "GOAWAY",       [FRAME_CLOSE] = "CLOSE",
+		[FRAME_CHALLENGE] = "CHALLENGE", [FRAME_PROOF] = "PROOF",
 	};
 
-	if ((int)type < FRAME_HELLO || (int)type > FRAME_CLOSE)
+	if ((int)type < FRAME_HELLO || (int)type > FRAME_TYPE_LAST)
 		return "?";
 	return names[type];
 }
@@ -43,7 +44,7 @@ int frame_next(struct slice *bytes, struct frame_header *header, struct slice *p
 		return ERR_VERSION;
 	if (size > LIMIT_FRAME_BYTES)
 		return ERR_TOO_LARGE;
-	if (type < FRAME_HELLO || type > FRAME_CLOSE)
+	if (type < FRAME_HELLO || type > FRAME_TYPE_LAST)
 		return ERR_UNKNOWN_TYPE;
 	if (flags != 0)
 		return ERR_MALFORMED;

@@ -6,6 +6,8 @@
  *
  *     agent                                relay
  *     HELLO  ------------------------->            version range, cfg, who, clock, authentication
+ *            <-------------------------  CHALLENGE  where the fleet has a secret (auth.h)
+ *     PROOF  ------------------------->
  *            <-------------------------  WELCOME   (or REFUSED, and the end)
  *            <-------------------------  RELAYS    the live list, the floor; again on change
  *     OPEN   ------------------------->            streams it wants to send
@@ -62,7 +64,11 @@ enum frame_type {
 	FRAME_BUSY = 14,
 	FRAME_GOAWAY = 15,
 	FRAME_CLOSE = 16,
+	FRAME_CHALLENGE = 17,
+	FRAME_PROOF = 18,
 };
+
+#define FRAME_TYPE_LAST FRAME_PROOF
 
 /* [min, max, cfg (0: not known yet), agent id, incarnation, clock ms, capabilities, auth, host] */
 struct frame_hello {
@@ -72,7 +78,7 @@ struct frame_hello {
 	uint64_t incarnation;
 	int64_t clock_ms;
 	uint64_t capabilities;
-	struct slice auth; /* empty until a fleet has a secret */
+	struct slice auth; /* an offer (auth.h); empty: this agent has no secret */
 	struct slice host;
 };
 
@@ -83,7 +89,7 @@ struct frame_welcome {
 	uint32_t partitions;
 	int64_t clock_ms;
 	uint64_t capabilities;
-	struct slice auth;
+	struct slice auth; /* the relay's proof, to an agent that proved itself */
 	struct slice name;
 	uint64_t grace_ms; /* G of this fleet's Redis (CONTRACT.md) */
 };
@@ -145,7 +151,7 @@ struct frame_relays {
 	size_t count;
 };
 
-/* PING, PONG [token, clock ms]; BUSY [busy]; GOAWAY []. */
+/* PING, PONG [token, clock ms]; BUSY [busy]; GOAWAY []; CHALLENGE [relay nonce]; PROOF [proof]. */
 struct frame_ping {
 	uint64_t token;
 	int64_t clock_ms;
@@ -162,6 +168,7 @@ struct frame {
 		struct frame_watermark watermark;
 		struct frame_relays relays;
 		struct frame_ping ping;
+		struct slice auth; /* CHALLENGE, PROOF */
 		bool busy;
 	};
 };

@@ -100,6 +100,7 @@ static const struct mpcheck_rule frame_relays_fields[] = {
 };
 static const struct mpcheck_rule frame_ping_fields[] = { FRAME_ANY, FRAME_MS };
 static const struct mpcheck_rule frame_busy_fields[] = { FRAME_FLAG };
+static const struct mpcheck_rule frame_auth_fields[] = { FRAME_AUTH };
 
 static const struct mpcheck_rule frame_rules[] = {
 	[FRAME_HELLO] = FRAME_TUPLE(frame_hello_fields),
@@ -118,6 +119,8 @@ static const struct mpcheck_rule frame_rules[] = {
 	[FRAME_BUSY] = FRAME_TUPLE(frame_busy_fields),
 	[FRAME_GOAWAY] = { .types = MPCHECK_TUPLE },
 	[FRAME_CLOSE] = FRAME_TUPLE(frame_states_fields),
+	[FRAME_CHALLENGE] = FRAME_TUPLE(frame_auth_fields),
+	[FRAME_PROOF] = FRAME_TUPLE(frame_auth_fields),
 };
 
 /* A text that ends up in logs, in Redis or in an answer. */
@@ -277,6 +280,10 @@ static int frame_read(const msgpack_object_array *fields, struct frame *out)
 	case FRAME_BUSY:
 		out->busy = fields->ptr[0].via.boolean;
 		return 0;
+	case FRAME_CHALLENGE:
+	case FRAME_PROOF:
+		out->auth = mpcheck_slice(&fields->ptr[0]);
+		return 0;
 	case FRAME_GOAWAY:
 		return 0;
 	}
@@ -289,7 +296,7 @@ int frame_decode(const struct frame_header *header, struct slice payload, struct
 	msgpack_unpacked unpacked;
 	int err;
 
-	assert(header->type >= FRAME_HELLO && header->type <= FRAME_CLOSE);
+	assert(header->type >= FRAME_HELLO && header->type <= FRAME_TYPE_LAST);
 	err = mpcheck_unpack(payload, &frame_rules[header->type], &unpacked);
 	if (err != 0)
 		return err;

@@ -197,6 +197,11 @@ static void frame_put_payload(msgpack_packer *pk, const struct frame *f)
 	case FRAME_GOAWAY:
 		mpput_array(pk, 0);
 		return;
+	case FRAME_CHALLENGE:
+	case FRAME_PROOF:
+		mpput_array(pk, 1);
+		mpput_bytes(pk, f->auth);
+		return;
 	}
 	assert(false); /* a type that does not exist */
 }

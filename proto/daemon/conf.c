@@ -136,10 +136,11 @@ static void conf_report_unknown_option(struct conf_reader *r, const char *option
 static void conf_report_value(struct conf_reader *r, const struct conf_row *row,
 			      const char *value, const char *expected)
 {
+	const char *shown = conf_value_shown(row, value);
 	char quoted[LOG_QUOTE_SIZE];
 
-	conf_report(r, "%s = %s: expected %s", row->key,
-		    row->secret ? "***" : log_quote(slice_text(value), quoted), expected);
+	conf_report(r, "%s = %s: expected %s", row->key, log_quote(slice_text(shown), quoted),
+		    expected);
 }
 
 /* What --dump prints must read back the same, so -o takes no text that a file cannot hold. */
@@ -223,6 +224,14 @@ static void conf_check_defaults(struct conf_reader *r)
 		if (wanted != NULL)
 			conf_report(r, "%s must be set: expected %s", row->key, wanted);
 	}
+}
+
+static void conf_check_whole(struct conf_reader *r)
+{
+	const char *wrong = r->spec->check ? r->spec->check(r->values) : NULL;
+
+	if (wrong != NULL)
+		conf_report(r, "%s", wrong);
 }
 
 static void conf_set_pair(struct conf_reader *r, const char *pair)
@@ -346,6 +355,8 @@ static void conf_read(struct conf_reader *r, struct conf_arguments *a, int argc,
 	r->source = NULL;
 	if (r->errors == 0)
 		conf_check_defaults(r);
+	if (r->errors == 0)
+		conf_check_whole(r);
 }
 
 /* conf_read with the memory it needs; the number of errors. On an error values hold nothing. */

@@ -32,7 +32,7 @@ struct conf_row {
 	int64_t min, max;         /* INT, BYTES, MS: inclusive. TEXT: length in bytes */
 	const char *const *choices; /* CHOICE: NULL-terminated */
 	bool reloadable;
-	bool secret;              /* --dump prints *** */
+	bool secret;              /* --dump and errors say ***, unless secret.h finds a reference */
 	/* More than type and range can say; NULL: nothing. Returns NULL when fine, else what
 	 * is expected ("host:port, comma-separated"). */
 	const char *(*check)(const char *text);
@@ -55,6 +55,9 @@ struct conf_spec {
 	const struct conf_flag *flags;
 	size_t flag_count;
 	size_t struct_size;
+	/* What no single row can say, asked when all rows are right; may be NULL. Returns NULL when
+	 * fine, else a sentence with the keys and what to do. */
+	const char *(*check)(const void *values);
 };
 
 enum conf_verdict {
@@ -76,7 +79,9 @@ int conf_reload(const struct conf_spec *spec, int argc, char **argv, void *out)
 /* Frees the texts in *out. */
 void conf_release(const struct conf_spec *spec, void *out);
 
-/* Prints the effective configuration as a file that reads back the same. */
+/* Prints the effective configuration as a file that reads back the same. Where a secret stands in
+ * the configuration itself it prints ***, which is too short for one: such a file is refused until
+ * somebody puts the secret back. */
 void conf_dump(const struct conf_spec *spec, const void *values, FILE *to);
 
 /* The program's version, from git at build time. */

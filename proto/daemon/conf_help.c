@@ -125,8 +125,8 @@ void conf_dump(const struct conf_spec *spec, const void *values, FILE *to)
 		const char *text = conf_value_format(row, values, number);
 
 		help_section(row, i ? &spec->rows[i - 1] : NULL, to);
-		if (row->secret && text[0] != '\0')
-			text = "***";
+		if (text[0] != '\0')
+			text = conf_value_shown(row, text);
 		fprintf(to, "%s =%s%s\n", help_key(row), text[0] ? " " : "", text);
 	}
 }

@@ -29,6 +29,9 @@ bool conf_value_equal(const struct conf_row *row, const void *a, const void *b);
 const char *conf_value_format(const struct conf_row *row, const void *values,
 			      char number[CONF_NUMBER_SIZE]);
 
+/* What of a value may be shown: the text, or *** for a secret. Borrowed from text, or static. */
+const char *conf_value_shown(const struct conf_row *row, const char *text);
+
 /* What a row takes: "a duration from 10ms to 60s". Returns out. */
 const char *conf_value_expected(const struct conf_row *row, char out[CONF_EXPECTED_SIZE]);
 

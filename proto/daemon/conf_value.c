@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/daemon/conf_private.h"
 
+#include "proto/daemon/secret.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -105,6 +107,11 @@ const char *conf_value_format(const struct conf_row *row, const void *values,
 	default:
 		return conf_format_integer(conf_units(row->type), conf_integer(row, values), number);
 	}
+}
+
+const char *conf_value_shown(const struct conf_row *row, const char *text)
+{
+	return row->secret && *text != '\0' && !secret_is_reference(text) ? "***" : text;
 }
 
 static void conf_expected_choices(const struct conf_row *row, char *out)

@@ -81,6 +81,43 @@ static void test_a_dump_prints_units_as_people_do_and_hides_secrets(void **state
 	assert_null(strstr(conf_case_out, "pw"));
 }
 
+/* Where a secret is read from is none; the dump of it reads back. */
+static void test_a_dump_shows_where_a_secret_is_kept(void **state)
+{
+	struct conf_case v;
+
+	(void)state;
+	assert_int_equal(conf_case_run(STDOUT_FILENO, &v,
+				       ARGS("-o", "redis.url=file:/etc/hourglass/s", "--dump")),
+			 CONF_DONE);
+	assert_non_null(strstr(conf_case_out, "\nurl = file:/etc/hourglass/s\n"));
+}
+
+static const char *no_premerge_with_relays(const void *values)
+{
+	const struct conf_case *v = values;
+
+	return v->premerge && strcmp(v->relays, "a:1") == 0 ? "premerge and relays contradict" : NULL;
+}
+
+static void test_rows_are_judged_together_when_each_is_right(void **state)
+{
+	static const char *const right[] = { "x", "-o", "relays=b:2", "-o", "premerge=yes" };
+	static const char *const wrong[] = { "x", "-o", "relays=a:1", "-o", "premerge=yes" };
+	struct conf_spec spec = conf_case_spec;
+	struct capture c;
+	struct conf_case v;
+
+	(void)state;
+	spec.check = no_premerge_with_relays;
+	assert_int_equal(conf_parse(&spec, 5, (char **)(uintptr_t)right, &v), CONF_RUN);
+	conf_release(&spec, &v);
+	capture_start(&c, STDERR_FILENO);
+	assert_int_equal(conf_parse(&spec, 5, (char **)(uintptr_t)wrong, &v), CONF_REFUSED);
+	capture_stop(&c, conf_case_out, sizeof(conf_case_out));
+	assert_string_equal(conf_case_out, "hourglass-test: premerge and relays contradict\n");
+}
+
 static char *reload_argv[] = { (char *)(uintptr_t)"x", (char *)(uintptr_t)"-c",
 			       (char *)(uintptr_t)"test.conf", NULL };
 
@@ -139,6 +176,8 @@ static int conf_tests(void)
 		cmocka_unit_test(test_help_is_made_of_the_table),
 		cmocka_unit_test(test_a_dump_reads_back_the_same),
 		cmocka_unit_test(test_a_dump_prints_units_as_people_do_and_hides_secrets),
+		cmocka_unit_test(test_a_dump_shows_where_a_secret_is_kept),
+		cmocka_unit_test(test_rows_are_judged_together_when_each_is_right),
 		cmocka_unit_test(test_a_reload_changes_what_may_change_and_names_the_rest),
 		cmocka_unit_test(test_a_reload_with_an_error_changes_nothing),
 	};

@@ -90,6 +90,8 @@ static const struct sample samples[] = {
 	  "03000000 01 0d 0000 92 05 02" },
 	{ { .type = FRAME_BUSY, .busy = true }, "02000000 01 0e 0000 91 c3" },
 	{ { .type = FRAME_GOAWAY }, "01000000 01 0f 0000 90" },
+	{ { .type = FRAME_CHALLENGE, .auth = TEXT("\x01\x02") }, "05000000 01 11 0000 91 c4020102" },
+	{ { .type = FRAME_PROOF, .auth = TEXT("\xff") }, "04000000 01 12 0000 91 c401ff" },
 };
 
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
@@ -214,7 +216,7 @@ static void test_eight_bytes_are_enough_to_refuse(void **state)
 	assert_int_equal(next_hex("01000000 00 0f 0000"), ERR_VERSION);
 	assert_int_equal(next_hex("01000000 02 0f 0000"), ERR_VERSION);
 	assert_int_equal(next_hex("01000000 01 00 0000"), ERR_UNKNOWN_TYPE);
-	assert_int_equal(next_hex("01000000 01 11 0000"), ERR_UNKNOWN_TYPE);
+	assert_int_equal(next_hex("01000000 01 13 0000"), ERR_UNKNOWN_TYPE);
 	assert_int_equal(next_hex("01000000 01 ff 0000"), ERR_UNKNOWN_TYPE);
 	assert_int_equal(next_hex("01000000 01 0f 0100"), ERR_MALFORMED);
 	assert_int_equal(next_hex("ffffffff 01 06 0000"), ERR_TOO_LARGE);
@@ -281,6 +283,9 @@ static const struct refusal refusals[] = {
 	{ FRAME_PING, "81 00 00", ERR_MALFORMED },
 	{ FRAME_BUSY, "91 01", ERR_MALFORMED },
 	{ FRAME_GOAWAY, "91 00", ERR_TOO_LARGE },
+	{ FRAME_CHALLENGE, "91 c50101", ERR_TOO_LARGE },
+	{ FRAME_PROOF, "91 a0", ERR_MALFORMED },
+	{ FRAME_PROOF, "90", ERR_MALFORMED },
 };
 
 static void test_what_is_wrong_is_refused_with_its_reason(void **state)
@@ -343,7 +348,7 @@ static void test_noise_is_refused_or_read_without_harm(void **state)
 		struct frame_header header = { .size = (uint32_t)size, .version = 1 };
 		struct frame frame;
 
-		header.type = (enum frame_type)(1 + bytes_random_below(&random, FRAME_CLOSE));
+		header.type = (enum frame_type)(1 + bytes_random_below(&random, FRAME_TYPE_LAST));
 		for (size_t at = 0; at < sizeof(bytes); at++)
 			bytes[at] = (uint8_t)bytes_random(&random);
 		bytes[0] = (uint8_t)(0x90 | (bytes[0] & 3));
@@ -462,10 +467,10 @@ static void test_every_type_has_a_name(void **state)
 	(void)state;
 	assert_string_equal(frame_type_name(FRAME_HELLO), "HELLO");
 	assert_string_equal(frame_type_name(FRAME_CLOSE), "CLOSE");
-	for (int type = FRAME_HELLO; type <= FRAME_CLOSE; type++)
+	for (int type = FRAME_HELLO; type <= FRAME_TYPE_LAST; type++)
 		assert_non_null(frame_type_name((enum frame_type)type));
 	assert_string_equal(frame_type_name((enum frame_type)0), "?");
-	assert_string_equal(frame_type_name((enum frame_type)17), "?");
+	assert_string_equal(frame_type_name((enum frame_type)19), "?");
 }
 
 int main(void)
