@@ -1,168 +1,194 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/spool.h"
 
+#include "agent/spool_kind.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 /* What a record costs beside its bytes: slot, and the outbox's note of it. */
-#define SPOOL_RECORD_BYTES 192
-#define SPOOL_FIRST_SLOTS  64
+#define MEMORY_RECORD_BYTES 192
+#define MEMORY_FIRST_SLOTS  64
 
-/* Records are packed into segments, one after the other, as they will be in files. A segment is
- * freed when its last record is dropped: records come and go in nearly the same order, and a
- * segment is large enough for malloc to map it singly, so memory goes back to the system. */
-#define SPOOL_SEGMENT_BYTES (256 * 1024)
+/* Records are packed into blocks, one after the other. A block is freed when its last record is
+ * dropped: records come and go in nearly the same order, and a block is large enough for malloc
+ * to map it singly, so memory goes back to the system. */
+#define MEMORY_BLOCK_BYTES (256 * 1024)
 
-struct spool_segment {
+struct memory_block {
 	size_t used;
 	size_t size;
 	size_t records; /* not dropped yet */
 	uint8_t bytes[];
 };
 
-struct spool_slot {
-	struct spool_segment *segment; /* NULL: free */
-	size_t at;                     /* in it; of a free slot: the next free one */
+struct memory_slot {
+	struct memory_block *block; /* NULL: free */
+	size_t at;                  /* in it; of a free slot: the next free one */
 	size_t size;
 };
 
-struct spool {
-	struct spool_slot *slots;
+struct memory {
+	struct spool spool;
+	struct memory_slot *slots;
 	size_t capacity;
 	size_t free; /* the first free slot; capacity: none */
-	struct spool_segment *filling; /* NULL: none */
+	struct memory_block *filling; /* NULL: none */
 	size_t records;
 	size_t bytes;
 	size_t max_bytes;
 };
 
-int spool_new(size_t max_bytes, struct spool **out)
+/* One record less in a block; it goes with its last one, unless it is being filled. */
+static void memory_leave(struct memory *m, struct memory_block *block)
 {
-	struct spool *s = calloc(1, sizeof(*s));
-
-	if (s == NULL)
-		return -ENOMEM;
-	s->max_bytes = max_bytes;
-	*out = s;
-	return 0;
-}
-
-/* One record less in a segment; it goes with its last one, unless it is being filled. */
-static void spool_leave(struct spool *s, struct spool_segment *segment)
-{
-	segment->records--;
-	if (segment->records > 0)
+	block->records--;
+	if (block->records > 0)
 		return;
-	if (segment == s->filling)
-		segment->used = 0;
+	if (block == m->filling)
+		block->used = 0;
 	else
-		free(segment);
+		free(block);
 }
 
-void spool_free(struct spool *s)
+static void memory_free(struct spool *s)
 {
-	if (s == NULL)
-		return;
-	for (size_t i = 0; i < s->capacity; i++)
-		if (s->slots[i].segment != NULL)
-			spool_leave(s, s->slots[i].segment);
-	free(s->filling);
-	free(s->slots);
-	free(s);
+	struct memory *m = (struct memory *)s;
+
+	for (size_t i = 0; i < m->capacity; i++)
+		if (m->slots[i].block != NULL)
+			memory_leave(m, m->slots[i].block);
+	free(m->filling);
+	free(m->slots);
+	free(m);
 }
 
-bool spool_has_room(const struct spool *s, size_t bytes)
+static bool memory_has_room(const struct spool *s, size_t bytes)
 {
-	return s->bytes <= s->max_bytes && bytes <= s->max_bytes - s->bytes;
+	const struct memory *m = (const struct memory *)s;
+
+	return m->bytes <= m->max_bytes && bytes <= m->max_bytes - m->bytes;
 }
 
-static int spool_grow(struct spool *s)
+static int memory_grow(struct memory *m)
 {
-	size_t capacity = s->capacity ? 2 * s->capacity : SPOOL_FIRST_SLOTS;
-	struct spool_slot *grown = realloc(s->slots, capacity * sizeof(*grown));
+	size_t capacity = m->capacity ? 2 * m->capacity : MEMORY_FIRST_SLOTS;
+	struct memory_slot *grown = realloc(m->slots, capacity * sizeof(*grown));
 
 	if (grown == NULL)
 		return -ENOMEM;
-	for (size_t i = s->capacity; i < capacity; i++)
-		grown[i] = (struct spool_slot){ .at = i + 1 };
-	s->free = s->capacity;
-	s->slots = grown;
-	s->capacity = capacity;
+	for (size_t i = m->capacity; i < capacity; i++)
+		grown[i] = (struct memory_slot){ .at = i + 1 };
+	m->free = m->capacity;
+	m->slots = grown;
+	m->capacity = capacity;
 	return 0;
 }
 
-/* The segment with room for size more bytes. NULL without memory. */
-static struct spool_segment *spool_room(struct spool *s, size_t size)
+/* The block with room for size more bytes. NULL without memory. */
+static struct memory_block *memory_room(struct memory *m, size_t size)
 {
-	size_t bytes = size > SPOOL_SEGMENT_BYTES ? size : SPOOL_SEGMENT_BYTES;
-	struct spool_segment *segment = s->filling;
+	size_t bytes = size > MEMORY_BLOCK_BYTES ? size : MEMORY_BLOCK_BYTES;
+	struct memory_block *block = m->filling;
 
-	if (segment != NULL && segment->size - segment->used >= size)
-		return segment;
-	segment = malloc(sizeof(*segment) + bytes);
-	if (segment == NULL)
+	if (block != NULL && block->size - block->used >= size)
+		return block;
+	block = malloc(sizeof(*block) + bytes);
+	if (block == NULL)
 		return NULL;
-	*segment = (struct spool_segment){ .size = bytes };
-	if (s->filling != NULL && s->filling->records == 0)
-		free(s->filling);
-	s->filling = segment;
-	return segment;
+	*block = (struct memory_block){ .size = bytes };
+	if (m->filling != NULL && m->filling->records == 0)
+		free(m->filling);
+	m->filling = block;
+	return block;
 }
 
-int spool_append(struct spool *s, const struct spool_record *record, struct slice batch,
-		 uint64_t *id)
+static int memory_append(struct spool *s, const struct spool_record *record, struct slice batch,
+			 uint64_t *id)
 {
-	struct spool_segment *segment;
-	struct spool_slot *slot;
+	struct memory *m = (struct memory *)s;
+	struct memory_block *block;
+	struct memory_slot *slot;
 
 	assert(batch.size > 0);
 	(void)record; /* in memory the outbox knows all of it */
-	if (s->free == s->capacity && spool_grow(s) < 0)
+	if (m->free == m->capacity && memory_grow(m) < 0)
 		return -ENOMEM;
-	segment = spool_room(s, batch.size);
-	if (segment == NULL)
+	block = memory_room(m, batch.size);
+	if (block == NULL)
 		return -ENOMEM;
-	memcpy(segment->bytes + segment->used, batch.ptr, batch.size);
-	slot = &s->slots[s->free];
-	*id = s->free;
-	s->free = slot->at;
-	*slot = (struct spool_slot){ .segment = segment, .at = segment->used,
-				     .size = batch.size };
-	segment->used += batch.size;
-	segment->records++;
-	s->records++;
-	s->bytes += batch.size + SPOOL_RECORD_BYTES;
+	memcpy(block->bytes + block->used, batch.ptr, batch.size);
+	slot = &m->slots[m->free];
+	*id = m->free;
+	m->free = slot->at;
+	*slot = (struct memory_slot){ .block = block, .at = block->used, .size = batch.size };
+	block->used += batch.size;
+	block->records++;
+	m->records++;
+	m->bytes += batch.size + MEMORY_RECORD_BYTES;
 	return 0;
 }
 
-int spool_view(struct spool *s, uint64_t id, struct slice *batch)
+static int memory_view(struct spool *s, uint64_t id, struct slice *batch)
 {
-	const struct spool_slot *slot = &s->slots[id];
+	struct memory *m = (struct memory *)s;
+	const struct memory_slot *slot = &m->slots[id];
 
-	assert(id < s->capacity && slot->segment != NULL);
-	*batch = slice_of(slot->segment->bytes + slot->at, slot->size);
+	assert(id < m->capacity && slot->block != NULL);
+	*batch = slice_of(slot->block->bytes + slot->at, slot->size);
 	return 0;
 }
 
-void spool_drop(struct spool *s, uint64_t id)
+static void memory_drop(struct spool *s, uint64_t id)
 {
-	struct spool_slot *slot = &s->slots[id];
+	struct memory *m = (struct memory *)s;
+	struct memory_slot *slot = &m->slots[id];
 
-	assert(id < s->capacity && slot->segment != NULL);
-	spool_leave(s, slot->segment);
-	s->bytes -= slot->size + SPOOL_RECORD_BYTES;
-	s->records--;
-	*slot = (struct spool_slot){ .at = s->free };
-	s->free = (size_t)id;
+	assert(id < m->capacity && slot->block != NULL);
+	memory_leave(m, slot->block);
+	m->bytes -= slot->size + MEMORY_RECORD_BYTES;
+	m->records--;
+	*slot = (struct memory_slot){ .at = m->free };
+	m->free = (size_t)id;
 }
 
-size_t spool_bytes(const struct spool *s)
+/* What is dropped is gone at once, and so is all the rest with the process. */
+static bool memory_settled(const struct spool *s)
 {
-	return s->bytes;
+	(void)s;
+	return true;
 }
 
-size_t spool_records(const struct spool *s)
+static size_t memory_bytes(const struct spool *s)
 {
-	return s->records;
+	return ((const struct memory *)s)->bytes;
+}
+
+static size_t memory_records(const struct spool *s)
+{
+	return ((const struct memory *)s)->records;
+}
+
+static const struct spool_kind memory_kind = {
+	.free = memory_free,
+	.has_room = memory_has_room,
+	.append = memory_append,
+	.view = memory_view,
+	.drop = memory_drop,
+	.settled = memory_settled,
+	.bytes = memory_bytes,
+	.records = memory_records,
+};
+
+int spool_new(size_t max_bytes, struct spool **out)
+{
+	struct memory *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return -ENOMEM;
+	m->spool.kind = &memory_kind;
+	m->max_bytes = max_bytes;
+	*out = &m->spool;
+	return 0;
 }
