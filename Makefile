@@ -33,6 +33,11 @@ HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit
 CFLAGS := -O1 -g
 LDSAN  := -fsanitize=address,undefined
 endif
+ifeq ($(MODE),fuzz)
+HARDEN := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+CFLAGS := -O1 -g
+LDSAN  := -fsanitize=address,undefined
+endif
 ifeq ($(MODE),tsan)
 HARDEN := -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS := -O1 -g
@@ -167,11 +172,31 @@ install: all ## install programs, units, examples and manuals below DESTDIR and 
 		to=$(DESTDIR)$(SYSCONFDIR)/hourglass/$${conf##*/}; \
 		test -e $$to || install -m 644 $$conf $$to || exit 1; done
 
+# Each tests/fuzz/fuzz_<decoder>.c is a libFuzzer target over the same objects, by clang.
+FUZZ_SECONDS ?= 10
+FUZZ_NAMES   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: ## every fuzzer for FUZZ_SECONDS=10 each; what it finds stays in build/fuzz
+	$(Q)packaging/deps.sh fuzz
+	$(Q)$(MAKE) --no-print-directory -j2 CC=clang MODE=fuzz fuzz-build
+	$(Q)for name in $(FUZZ_NAMES); do \
+		mkdir -p $(BUILD)/fuzz/corpus/$$name && \
+		echo "$$name: $(FUZZ_SECONDS) s" && \
+		$(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$name- \
+			$(BUILD)/fuzz/corpus/$$name $(wildcard tests/fuzz/corpus/$$name) 2>&1 | \
+			grep -E 'stat::number_of_executed_units|ERROR|SUMMARY' ; \
+		test -z "$$(find $(BUILD)/fuzz -maxdepth 1 -name "$$name-*" -print -quit)" || exit 1; \
+	done
+
+fuzz-build: $(patsubst %,$(B)/%,$(FUZZ_NAMES))
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(call lib,queryd) $(call lib,agent) $(COMMON)
+	$(Q)$(CC) $(LDSAN),fuzzer $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 clean: ## remove build output
 	rm -rf $(BUILD)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
-.PHONY: all unit unit-build bench-build test asan bench run deps install clean help
+.PHONY: all unit unit-build bench-build fuzz fuzz-build test asan bench run deps install clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

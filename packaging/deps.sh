@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a target needs and says so first. Silent when nothing is missing.
 #
-#   packaging/deps.sh build|run|test
+#   packaging/deps.sh build|run|test|fuzz
 #
 # Debian 12, 13 and Ubuntu 24.04. As root, or as a user with sudo.
 set -eu
@@ -15,13 +15,17 @@ esac
 build="gcc make pkg-config libc6-dev libuv1-dev libhiredis-dev $msgpack libmicrohttpd-dev
 	libxxhash-dev libisal-dev libsodium-dev libinih-dev libsystemd-dev"
 run="redis-server python3 netcat-openbsd curl"
+# libFuzzer comes with clang's runtime, which newer releases split off under clang's version.
+clang=$(apt-cache depends clang 2>/dev/null | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p')
+fuzz="clang libclang-rt-${clang:-14}-dev"
 test="libcmocka-dev python3-pytest python3-redis python3-msgpack"
 
 case "${1:-build}" in
 build) wanted="$build" ;;
 run) wanted="$build $run" ;;
 test) wanted="$build $run $test" ;;
-*) echo "usage: packaging/deps.sh build|run|test" >&2; exit 2 ;;
+fuzz) wanted="$build $fuzz" ;;
+*) echo "usage: packaging/deps.sh build|run|test|fuzz" >&2; exit 2 ;;
 esac
 
 missing=
