@@ -66,8 +66,10 @@ static const struct conf_row rows[] = {
 	  .min = 1, .max = 300, .check = check_listen,
 	  .help = "where people ask, over HTTP; port 0 takes any free one" },
 	{ .key = "redis", .type = CONF_TEXT, ROW(redis), .fallback = "redis://127.0.0.1:6379/0",
-	  .min = 1, .max = 1000, .check = redis_url_check,
-	  .help = "where the numbers are: redis://[[user]:password@]host:port/db, unix:///path" },
+	  .min = 1, .max = 4096, .check = redis_url_check,
+	  .help = "where the numbers are: redis://[[user]:password@]host:port/db, unix:///path, "
+		  "sentinel://[[user]:password@]host:port,.../name/db or "
+		  "cluster://[[user]:password@]host:port,..." },
 	{ .key = "max_connections", .type = CONF_INT, ROW(max_connections), .fallback = "1000",
 	  .min = 1, .max = 60000,
 	  .help = "HTTP connections at once; further ones wait until one ends" },

@@ -284,6 +284,14 @@ static void on_redis_up(void *arg)
 	fleet_poll(&q->fleet);
 }
 
+/* What another master has may lack what the one before it had. */
+static void on_redis_changed(void *arg)
+{
+	struct queryd *q = arg;
+
+	names_poll_restart(&q->names_poll);
+}
+
 static void on_redis_down(void *arg, int reason)
 {
 	struct queryd *q = arg;
@@ -348,7 +356,11 @@ static void on_reload(void *arg)
 
 static int start_redis(struct queryd *q)
 {
-	static const struct redis_events events = { on_redis_up, on_redis_down };
+	static const struct redis_events events = {
+		.up = on_redis_up,
+		.down = on_redis_down,
+		.changed = on_redis_changed,
+	};
 	int status = redis_open(&q->loop, q->config->redis, NULL, &events, q, &q->redis);
 
 	if (status < 0)

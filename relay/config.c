@@ -61,7 +61,9 @@ static const struct conf_row config_rows[] = {
 	     "Where HTTP /metrics, /healthz and /readyz are served; empty: nowhere."),
 	{ .key = "redis", .type = CONF_TEXT, .offset = offsetof(struct config, redis),
 	  .fallback = "redis://127.0.0.1:6379/0", .min = 1, .max = 4096, .check = redis_url_check,
-	  .help = "The store: redis://[[user]:password@]host:port[/db] or unix:///path." },
+	  .help = "The store: redis://[[user]:password@]host:port[/db], unix:///path, "
+		  "sentinel://[[user]:password@]host:port,.../name[/db] (the hosts are sentinels) or "
+		  "cluster://[[user]:password@]host:port,... (any of its nodes)." },
 	TEXT("name", name, "", 64, config_check_name,
 	     "This relay's name in logs and in the list of relays; the host's when empty."),
 	TEXT("advertise", advertise, "", 279, config_check_advertise,
@@ -77,8 +79,10 @@ static const struct conf_row config_rows[] = {
 	  .fallback = "no",
 	  .help = "Initialise a store that is empty. Keep it off where an empty store means a "
 		  "mishap." },
-	NUMBER("grace_ms", CONF_MS, grace_ms, "10s", 0, 3600000,
-	       "How long agents keep what is committed: longer than the store may forget."),
+	NUMBER("grace_ms", CONF_MS, grace_ms, "0", 0, 3600000,
+	       "How long agents keep what is committed: longer than the store may forget. 0: by its "
+	       "kind, 10 s; Sentinel 2 minutes or 12 x down-after-milliseconds; Cluster 2 minutes or "
+	       "2 x cluster-node-timeout + 1 minute."),
 	NUMBER("buffer_max", CONF_BYTES, buffer_max, "256MiB", 1 << 20, 1LL << 40,
 	       "Bytes of batches held and not yet committed, above which agents are told to wait."),
 	NUMBER("image_max", CONF_BYTES, image_max, "1GiB", 1 << 20, 1LL << 40,

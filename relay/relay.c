@@ -75,12 +75,32 @@ static void relay_on_relays(void *arg)
 	relay_publish(arg);
 }
 
-static void relay_on_ready(void *arg)
+/* Agents that were told of a shorter grace window come again, to be told of this one. */
+static void relay_raise_grace(struct relay *r)
+{
+	int64_t grace_ms = r->config->grace_ms ? r->config->grace_ms : store_grace_ms(&r->store);
+
+	if ((uint64_t)grace_ms <= r->hub.grace_ms)
+		return;
+	r->hub.grace_ms = (uint64_t)grace_ms;
+	log_info("grace", "ms=%lld", (long long)grace_ms);
+	server_close_all(&r->server);
+}
+
+static void relay_on_changed(void *arg)
 {
 	struct relay *r = arg;
 
 	for (uint32_t p = 0; p < r->tags.partitions; p++)
 		committer_store_up(&r->committers[p], life_monotonic_ms());
+}
+
+static void relay_on_ready(void *arg)
+{
+	struct relay *r = arg;
+
+	relay_raise_grace(r);
+	relay_on_changed(r);
 	membership_tick(&r->membership);
 	life_status(&r->life, "committing");
 	log_info("ready", "name=%s advertise=%s partitions=%u", r->hub.name, r->advertise,
@@ -125,6 +145,7 @@ static void relay_on_answer(void *arg, struct committer_call *call, const struct
 
 static const struct store_events relay_store_events = {
 	.ready = relay_on_ready,
+	.changed = relay_on_changed,
 	.floor = relay_on_floor,
 	.foreign = relay_on_foreign,
 	.answer = relay_on_answer,
@@ -242,6 +263,7 @@ static void relay_on_tick(uv_timer_t *timer)
 
 	store_tick(&r->store, now_ms);
 	r->hub.stable = store_fit(&r->store);
+	relay_raise_grace(r);
 	if (store_ready(&r->store) && r->state == RELAY_RUNNING)
 		membership_tick(&r->membership);
 	server_tick(&r->server, now_ms);
@@ -335,7 +357,6 @@ static struct relay *relay_new(struct config *config, int argc, char **argv)
 		.partitions = r->tags.partitions,
 		.cfg = hash_cfg(r->tags.partitions),
 		.name = config_name(config),
-		.grace_ms = (uint64_t)config->grace_ms,
 		.unix_offset_ms = &r->membership.unix_offset_ms,
 		.counters = &r->counters,
 		.effects = &effects_of_sessions,
@@ -407,6 +428,7 @@ static int relay_open(struct relay *r)
 		rc = store_open(&r->store, &r->loop, &store);
 	if (rc < 0)
 		return rc;
+	relay_raise_grace(r);
 	membership_init(&r->membership, store_redis(&r->store), &r->counters, relay_on_relays, r);
 	membership_identity(&r->membership, r->advertise, r->hub.name);
 	rc = uv_check_start(&r->check, relay_on_check);

@@ -17,7 +17,11 @@
 #define STORE_WRITE_CEILING ((size_t)512 * 1024 * 1024)
 #define STORE_WORDS_INLINE  16
 #define STORE_REFRESH_MS    (60 * 1000)
-#define STORE_VERSION_MAJOR 7
+
+/* CONTRACT.md, "Store": longer than a failover may forget. */
+#define STORE_GRACE_SINGLE_MS   (10 * 1000)
+#define STORE_GRACE_FAILOVER_MS (120 * 1000)
+#define STORE_GRACE_CLUSTER_MS  (60 * 1000)
 
 static void store_begin(struct store *s, enum store_state state);
 
@@ -82,20 +86,36 @@ static bool store_info_says(struct slice info, const char *line)
 	return memmem(info.ptr, info.size, line, strlen(line)) != NULL;
 }
 
-/* Whether what was committed will still be there: told once a connection, aloud. */
-static void store_judge(struct store *s, struct slice info)
+/* Why a master may not be trusted to keep what it took; NULL when it may. A promoted replica
+ * lacks what the master had not passed on: min-replicas-to-write bounds for how long a master that
+ * is cut off goes on taking. INFO counts good replicas only where that is set. */
+static const char *store_find_defect(const struct store *s, struct slice info)
 {
-	bool keeps = store_info_says(info, "aof_enabled:1");
-	bool evicts = !store_info_says(info, "maxmemory_policy:noeviction");
+	enum redis_kind kind = redis_url_kind(s->o.url);
+	bool bounded = store_info_says(info, "min_slaves_good_slaves:");
+	bool alone = store_info_says(info, "connected_slaves:0\r");
 
-	s->fit = keeps && !evicts;
+	if (!store_info_says(info, "maxmemory_policy:noeviction"))
+		return "maxmemory-policy is not noeviction";
+	if (!store_info_says(info, "aof_enabled:1"))
+		return "appendonly is no";
+	if (!bounded && (kind == REDIS_SENTINEL || (kind == REDIS_CLUSTER && !alone)))
+		return "min-replicas-to-write is 0";
+	return NULL;
+}
+
+/* All masters were looked at: told when it changes, aloud. */
+static void store_judge(struct store *s)
+{
+	s->fit = s->defect == NULL;
 	tally_set(&s->o.counters->store_fit, s->fit);
 	if (!s->fit && !s->told_unfit)
 		log_error("store_unfit",
-			  "endpoint=%s appendonly=%s maxmemory_policy=%s effect=\"nothing is declared "
-			  "stable: agents keep what they sent\"",
-			  redis_endpoint(s->redis), keeps ? "yes" : "no",
-			  evicts ? "evicts" : "noeviction");
+			  "endpoint=%s reason=\"%s\" effect=\"nothing is declared stable: agents "
+			  "keep what they sent\"",
+			  redis_endpoint(s->redis), s->defect);
+	else if (s->fit && s->told_unfit)
+		log_info("store_fit", "endpoint=%s", redis_endpoint(s->redis));
 	s->told_unfit = !s->fit;
 }
 
@@ -104,87 +124,39 @@ static void store_on_info(void *arg, int status, const redisReply *reply)
 	struct store *s = arg;
 	bool good = status == 0 && reply->type == REDIS_REPLY_STRING;
 	struct slice info = good ? store_word(reply) : slice_of("", 0);
+	const char *defect = good ? store_find_defect(s, info) : NULL;
 
 	if (good && !store_info_says(info, "role:master")) {
 		store_trouble(s, "this Redis is a replica", "");
 		good = false;
 	}
-	if (good)
-		store_judge(s, info);
+	if (defect != NULL)
+		s->defect = defect;
+	if (--s->looking == 0 && (good || s->defect != NULL))
+		store_judge(s);
 	if (s->state == STORE_CHECKING)
-		store_settle(s, good, STORE_LOADING);
-	else
-		s->waiting--;
-}
-
-static void store_command(struct store *s, size_t argc, const struct slice *argv,
-			  redis_reply_fn reply, void *arg)
-{
-	s->waiting++;
-	if (redis_command(s->redis, 0, argc, argv, reply, arg) < 0)
-		reply(arg, ERR_STORE_DOWN, NULL);
-}
-
-static void store_ask_info(struct store *s)
-{
-	const struct slice argv[] = { slice_text("INFO") };
-
-	store_command(s, 1, argv, store_on_info, s);
-}
-
-static void store_check(struct store *s)
-{
-	if (atoi(redis_version(s->redis)) < STORE_VERSION_MAJOR) {
-		store_trouble(s, "this Redis is older than 7.0", redis_version(s->redis));
-		return;
-	}
-	store_ask_info(s);
-}
-
-/* ---- LOADING --------------------------------------------------------------------------------- */
-
-static void store_on_loaded(struct store *s, enum script script, int status,
-			    const redisReply *reply)
-{
-	bool good = status == 0 && reply->type == REDIS_REPLY_STRING &&
-		    script_set_sha(script, store_word(reply));
-
-	if (status == 0 && !good)
-		store_trouble(s, "a script cannot be loaded",
-			      reply->type == REDIS_REPLY_ERROR ? reply->str : "");
-	if (s->state == STORE_LOADING)
 		store_settle(s, good, STORE_FLEET);
 	else
 		s->waiting--;
 }
 
-#define STORE_ON_LOADED(name, script)                                                          \
-	static void store_on_##name(void *arg, int status, const redisReply *reply)            \
-	{                                                                                      \
-		store_on_loaded(arg, script, status, reply);                                   \
-	}
-STORE_ON_LOADED(init, SCRIPT_INIT)
-STORE_ON_LOADED(open, SCRIPT_OPEN)
-STORE_ON_LOADED(commit, SCRIPT_COMMIT)
-STORE_ON_LOADED(confirm, SCRIPT_CONFIRM)
-STORE_ON_LOADED(closed, SCRIPT_CLOSE)
-
-static void store_load(struct store *s)
+static void store_command(struct store *s, const char *key, size_t argc, const struct slice *argv,
+			  redis_reply_fn reply)
 {
-	static const redis_reply_fn replies[SCRIPT_COUNT] = {
-		[SCRIPT_INIT] = store_on_init,	     [SCRIPT_OPEN] = store_on_open,
-		[SCRIPT_COMMIT] = store_on_commit,   [SCRIPT_CONFIRM] = store_on_confirm,
-		[SCRIPT_CLOSE] = store_on_closed,
-	};
+	s->waiting++;
+	if (redis_command(s->redis, rkey_slot(slice_text(key)), argc, argv, reply, s) < 0)
+		reply(s, ERR_STORE_DOWN, NULL);
+}
 
-	s->waiting += SCRIPT_COUNT;
-	for (int i = 0; i < SCRIPT_COUNT; i++) {
-		const struct slice argv[] = { slice_text("SCRIPT"), slice_text("LOAD"),
-					      script_text((enum script)i) };
+/* Asks every master. */
+static void store_look(struct store *s)
+{
+	const struct slice argv[] = { slice_text("INFO") };
 
-		if (redis_command(s->redis, 0, 3, argv, replies[i], s) < 0)
-			replies[i](s, ERR_STORE_DOWN, NULL);
-	}
+	s->defect = NULL;
+	s->looking = (uint32_t)redis_command_all(s->redis, 1, argv, store_on_info, s);
+	s->waiting += s->looking;
+	s->failed |= s->looking == 0;
 }
 
 /* ---- FLEET ----------------------------------------------------------------------------------- */
@@ -212,7 +184,7 @@ static void store_write_fleet(struct store *s)
 	argv[3] = slice_text(cfg);
 	log_info("fleet_init", "endpoint=%s partitions=%" PRIu32, redis_endpoint(s->redis),
 		 s->o.tags->partitions);
-	store_command(s, 4, argv, store_on_fleet_written, s);
+	store_command(s, RKEY_FLEET, 4, argv, store_on_fleet_written);
 }
 
 static void store_on_fleet(void *arg, int status, const redisReply *reply)
@@ -242,7 +214,7 @@ static void store_read_fleet(struct store *s)
 	const struct slice argv[] = { slice_text("HGET"), slice_text(RKEY_FLEET),
 				      slice_text("cfg") };
 
-	store_command(s, 3, argv, store_on_fleet, s);
+	store_command(s, RKEY_FLEET, 3, argv, store_on_fleet);
 }
 
 /* ---- PARTITIONS ------------------------------------------------------------------------------ */
@@ -338,10 +310,7 @@ static void store_begin(struct store *s, enum store_state state)
 	case STORE_DOWN:
 		break;
 	case STORE_CHECKING:
-		store_check(s);
-		break;
-	case STORE_LOADING:
-		store_load(s);
+		store_look(s);
 		break;
 	case STORE_FLEET:
 		store_read_fleet(s);
@@ -359,14 +328,24 @@ static void store_begin(struct store *s, enum store_state state)
 	}
 }
 
+/* Looks again at what is looked at when the connection is new; script calls go on. */
+static void store_refresh(struct store *s)
+{
+	s->refresh_at_ms = life_monotonic_ms() + STORE_REFRESH_MS;
+	store_look(s);
+	store_init_partitions(s);
+}
+
 static void store_on_up(void *arg)
 {
 	struct store *s = arg;
 
 	tally_add(&s->o.counters->store_connects, 1);
 	s->problem = "Redis has not been looked at yet";
-	s->waiting = 0;
-	store_begin(s, STORE_CHECKING);
+	s->state = STORE_CHECKING;
+	s->failed = true; /* the next tick begins, unless nothing is under way */
+	if (s->waiting == 0)
+		store_begin(s, STORE_CHECKING);
 }
 
 static void store_on_down(void *arg, int reason)
@@ -376,14 +355,29 @@ static void store_on_down(void *arg, int reason)
 	(void)reason;
 	s->problem = "Redis cannot be reached";
 	s->told_unfit = false;
-	s->waiting = 0;
 	store_begin(s, STORE_DOWN);
+}
+
+/* Another master: it has not been looked at, and the next tick does that. */
+static void store_on_changed(void *arg)
+{
+	struct store *s = arg;
+
+	if (s->state != STORE_READY)
+		return;
+	s->refresh_at_ms = 0;
+	s->o.events->changed(s->o.arg);
 }
 
 int store_open(struct store *s, uv_loop_t *loop, const struct store_options *options)
 {
-	static const struct redis_events events = { .up = store_on_up, .down = store_on_down };
-	const struct redis_options redis = { .write_ceiling_bytes = STORE_WRITE_CEILING };
+	static const struct redis_events events = {
+		.up = store_on_up,
+		.down = store_on_down,
+		.changed = store_on_changed,
+	};
+	const struct redis_options redis = { .write_ceiling_bytes = STORE_WRITE_CEILING,
+					     .scripts = true };
 
 	*s = (struct store){ .o = *options, .problem = "Redis cannot be reached" };
 	return redis_open(loop, options->url, &redis, &events, s, &s->redis);
@@ -400,9 +394,7 @@ void store_tick(struct store *s, int64_t now_ms)
 		store_begin(s, STORE_CHECKING);
 	if (s->state != STORE_READY || s->waiting > 0 || now_ms < s->refresh_at_ms)
 		return;
-	s->refresh_at_ms = now_ms + STORE_REFRESH_MS;
-	store_ask_info(s);
-	store_init_partitions(s);
+	store_refresh(s);
 }
 
 void store_doubt(struct store *s)
@@ -420,9 +412,6 @@ static void store_use_answer(void *arg, const struct answer *answer)
 	struct committer_call *call = arg;
 	struct store *s = call->shell;
 
-	/* Redis was restarted or flushed: the call comes again after a pause. */
-	if (answer->kind == ANSWER_NO_SCRIPT && s->state == STORE_READY && s->waiting == 0)
-		store_load(s);
 	s->o.events->answer(s->o.arg, call, answer);
 }
 
@@ -440,6 +429,23 @@ bool store_run(struct store *s, const char *tag, struct committer_call *call, st
 	call->shell = s;
 	return redis_command_raw(s->redis, rkey_slot(slice_text(rkey_meta(tag, key))), resp,
 				 store_on_answer, call) == 0;
+}
+
+int64_t store_grace_ms(const struct store *s)
+{
+	int64_t detection_ms = redis_detection_ms(s->redis), grace_ms = 0;
+
+	switch (redis_url_kind(s->o.url)) {
+	case REDIS_SINGLE:
+		return STORE_GRACE_SINGLE_MS;
+	case REDIS_SENTINEL:
+		grace_ms = 12 * detection_ms;
+		break;
+	case REDIS_CLUSTER:
+		grace_ms = 2 * detection_ms + STORE_GRACE_CLUSTER_MS;
+		break;
+	}
+	return grace_ms > STORE_GRACE_FAILOVER_MS ? grace_ms : STORE_GRACE_FAILOVER_MS;
 }
 
 bool store_ready(const struct store *s)

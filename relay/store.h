@@ -1,15 +1,16 @@
 /*
  * store.h - the relay's Redis: from a connection to a store that may be committed to.
  *
- *     DOWN --up--> CHECKING --> LOADING --> FLEET --> PARTITIONS --> READY
- *       ^                                                             |
- *       +------------------------- connection lost -------------------+
+ *     DOWN --up--> CHECKING --> FLEET --> PARTITIONS --> READY
+ *       ^                                                 |
+ *       +-------------- all connections lost -------------+
  *
- * CHECKING asks whether this is a master of a version that will do, and whether it is set up to keep
- * what it takes (appendonly, noeviction); if not, commits go on but `fit` is false and nothing
- * is ever declared stable. LOADING loads the scripts. FLEET reads hg:{fleet}, or writes it when
- * auto_init allows. PARTITIONS runs init for each, which also raises the floors; when READY both is
- * done again each minute. What fails is tried again each second. When READY, script calls go through store_run. Loop thread.
+ * CHECKING asks each master whether it is set up to keep what it takes (appendonly, noeviction, and
+ * min-replicas-to-write where there are replicas); if not, commits go on but `fit` is false and nothing
+ * is ever declared stable. FLEET reads hg:{fleet}, or writes it when auto_init allows. PARTITIONS
+ * runs init for each, which also raises the floors. When READY, CHECKING and PARTITIONS are
+ * done again each minute, and when a Cluster has another master. What fails is tried again each second.
+ * The scripts are loaded by redis.h. When READY, script calls go through store_run. Loop thread.
  */
 #ifndef RELAY_STORE_H
 #define RELAY_STORE_H
@@ -27,14 +28,14 @@
 enum store_state {
 	STORE_DOWN,
 	STORE_CHECKING,
-	STORE_LOADING,
 	STORE_FLEET,
 	STORE_PARTITIONS,
 	STORE_READY,
 };
 
 struct store_events {
-	void (*ready)(void *arg); /* script calls are possible (again) */
+	void (*ready)(void *arg);   /* script calls are possible (again) */
+	void (*changed)(void *arg); /* a Cluster's master can be used (again), while ready */
 	void (*floor)(void *arg, uint32_t partition, int64_t hour);
 	/* This Redis belongs to another fleet: nothing here can mend that. */
 	void (*foreign)(void *arg, struct slice stored);
@@ -60,9 +61,11 @@ struct store {
 	enum store_state state;
 	bool fit;
 	bool told_unfit;
+	uint32_t looking;   /* masters whose INFO is still to come */
+	const char *defect; /* of one that was looked at in this turn; NULL: none */
 	const char *problem; /* why it is not READY; NULL when it is */
-	uint32_t waiting;    /* answers still to come in this state */
-	bool failed;         /* one of them was not what it must be */
+	uint32_t waiting; /* answers still to come in this state */
+	bool failed;      /* one of them was not what it must be */
 	int64_t refresh_at_ms;
 };
 
@@ -82,6 +85,11 @@ void store_doubt(struct store *s);
 /* Sends a script call of a committer; events.answer follows. False: not READY, or the
  * queue is full; nothing was sent. */
 bool store_run(struct store *s, const char *tag, struct committer_call *call, struct slice resp);
+
+/* G, the grace window, by the kind of Redis and how long it takes to replace a master: a
+ * single one forgets what its append-only file had not; the others, what a replica had not.
+ * It can rise once the store is ready. */
+int64_t store_grace_ms(const struct store *s);
 
 bool store_ready(const struct store *s);          /* whether script calls are possible */
 bool store_fit(const struct store *s);            /* whether it may be trusted to keep */

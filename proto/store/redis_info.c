@@ -21,6 +21,9 @@ bool redis_info_parse(struct slice text, struct redis_info *out)
 
 	copy_value(text, "\nredis_version:", out->version);
 	copy_value(text, "\nrole:", out->role);
+	copy_value(text, "\nredis_mode:", out->mode);
+	if (out->mode[0] == '\0') /* Valkey's name for it, unless told to speak as Redis */
+		copy_value(text, "\nserver_mode:", out->mode);
 	copy_value(text, "\nloading:", loading);
 	out->loading = loading[0] == '1';
 	return out->version[0] != '\0';

@@ -15,7 +15,8 @@
 
 struct redis_info {
 	char version[REDIS_INFO_TEXT_SIZE]; /* "7.0.15" */
-	char role[REDIS_INFO_TEXT_SIZE];    /* "master", "slave" */
+	char role[REDIS_INFO_TEXT_SIZE];    /* "master", "slave"; "" of a sentinel */
+	char mode[REDIS_INFO_TEXT_SIZE];    /* "standalone", "sentinel", "cluster"; "" not told */
 	bool loading;                       /* its data set is still being read */
 };
 

@@ -86,10 +86,9 @@ static int copy_host(const char *from, const char *to, struct addr *out)
 }
 
 /* `host`, `host:port`, `[v6]`, `[v6]:port`. */
-static int read_host(const char *from, const char *to, struct addr *out)
+static int read_host(const char *from, const char *to, uint32_t port, struct addr *out)
 {
 	const char *end = memchr(from, ':', (size_t)(to - from));
-	uint32_t port = REDIS_URL_PORT;
 	bool bracket = from < to && *from == '[';
 
 	if (bracket) {
@@ -111,25 +110,104 @@ static int read_host(const char *from, const char *to, struct addr *out)
 	return 0;
 }
 
+/* One host, or several with commas between them. */
+static int read_seeds(const char *from, const char *to, uint32_t port, struct redis_url *out)
+{
+	const char *comma;
+
+	for (;; from = comma + 1) {
+		comma = memchr(from, ',', (size_t)(to - from));
+		if (out->seed_count == REDIS_URL_SEEDS_MAX ||
+		    read_host(from, comma ? comma : to, port, &out->seeds[out->seed_count]) < 0)
+			return -EINVAL;
+		out->seed_count++;
+		if (!comma)
+			return 0;
+	}
+}
+
+static int read_service(const char *from, const char *to, struct redis_url *out)
+{
+	size_t size = (size_t)(to - from);
+
+	if (size == 0 || size >= sizeof(out->service))
+		return -EINVAL;
+	memcpy(out->service, from, size);
+	return 0;
+}
+
+/* What follows the hosts of each kind: `/db`, `/name[/db]`, nothing. */
+static int read_path(const char *path, struct redis_url *out)
+{
+	const char *end = path + strlen(path);
+
+	if (out->kind == REDIS_SENTINEL) {
+		const char *slash = *path ? strchr(path + 1, '/') : NULL;
+		if (*path == '\0' || read_service(path + 1, slash ? slash : end, out) < 0)
+			return -EINVAL;
+		path = slash ? slash : end;
+	}
+	if (*path == '\0' || path[1] == '\0')
+		return 0;
+	if (out->kind == REDIS_CLUSTER)
+		return -EINVAL;
+	return read_number(path + 1, end, REDIS_URL_DATABASES - 1, &out->database);
+}
+
+void redis_url_endpoint(const char *mode, const struct addr *address, uint32_t database,
+			char out[REDIS_URL_ENDPOINT_SIZE])
+{
+	char text[ADDR_TEXT_SIZE];
+	struct addr bare = *address;
+
+	bare.scheme = ADDR_NONE;
+	if (address->scheme == ADDR_UNIX)
+		(void)snprintf(out, REDIS_URL_ENDPOINT_SIZE, "unix://%s", address->host);
+	else if (strcmp(mode, "standalone") != 0)
+		(void)snprintf(out, REDIS_URL_ENDPOINT_SIZE, "%s://%s", mode,
+			       addr_format(&bare, text));
+	else
+		(void)snprintf(out, REDIS_URL_ENDPOINT_SIZE, "redis://%s/%u",
+			       addr_format(&bare, text), database);
+}
+
+/* The whole of a list. A list that is too long for a log line is cut. */
+static void name_list(struct redis_url *u)
+{
+	size_t room = sizeof(u->endpoint), used = 0, i;
+	char text[ADDR_TEXT_SIZE];
+
+	for (i = 0; i < u->seed_count && used < room; i++) {
+		struct addr bare = u->seeds[i];
+		bare.scheme = ADDR_NONE;
+		used += (size_t)snprintf(u->endpoint + used, room - used, "%s%s",
+					 i > 0 ? "," : u->service[0] ? "sentinel://" : "cluster://",
+					 addr_format(&bare, text));
+	}
+	if (u->service[0] && used < room)
+		(void)snprintf(u->endpoint + used, room - used, "/%s/%u", u->service, u->database);
+}
+
 static int parse_tcp(const char *rest, struct redis_url *out)
 {
-	const char *end = rest + strlen(rest);
-	const char *slash;
+	uint32_t port = out->kind == REDIS_SENTINEL ? REDIS_URL_SENTINEL_PORT : REDIS_URL_PORT;
+	const char *path;
 	const char *at = strrchr(rest, '@');
 
 	if (at && read_userinfo(rest, at, out) < 0)
 		return -EINVAL;
 	if (at)
 		rest = at + 1;
-	slash = strchr(rest, '/');
-	if (read_host(rest, slash ? slash : end, &out->address) < 0)
+	path = rest + strcspn(rest, "/");
+	if (read_seeds(rest, path, port, out) < 0 || read_path(path, out) < 0)
 		return -EINVAL;
-	if (slash && slash[1] != '\0' &&
-	    read_number(slash + 1, end, REDIS_URL_DATABASES - 1, &out->database) < 0)
+	if (out->kind == REDIS_SINGLE && out->seed_count > 1)
 		return -EINVAL;
-	(void)snprintf(out->endpoint, sizeof(out->endpoint),
-		       strchr(out->address.host, ':') ? "redis://[%s]:%u/%u" : "redis://%s:%u/%u",
-		       out->address.host, out->address.port, out->database);
+	out->address = out->seeds[0];
+	if (out->kind == REDIS_SINGLE)
+		redis_url_endpoint("standalone", &out->address, out->database, out->endpoint);
+	else
+		name_list(out);
 	return 0;
 }
 
@@ -144,17 +222,32 @@ static int parse_unix(const char *rest, struct redis_url *out)
 	if (*rest != '/' || copy_host(rest, rest + strlen(rest), &out->address) < 0)
 		return -EINVAL;
 	out->address.scheme = ADDR_UNIX;
-	(void)snprintf(out->endpoint, sizeof(out->endpoint), "unix://%s", out->address.host);
+	out->seeds[out->seed_count++] = out->address;
+	redis_url_endpoint("standalone", &out->address, 0, out->endpoint);
 	return 0;
 }
 
 int redis_url_parse(const char *text, struct redis_url *out)
 {
+	static const struct {
+		const char *scheme;
+		enum redis_kind kind;
+		int (*parse)(const char *rest, struct redis_url *out);
+	} known[] = {
+		{ "redis://", REDIS_SINGLE, parse_tcp },
+		{ "unix://", REDIS_SINGLE, parse_unix },
+		{ "sentinel://", REDIS_SENTINEL, parse_tcp },
+		{ "cluster://", REDIS_CLUSTER, parse_tcp },
+	};
+	size_t i;
+
 	memset(out, 0, sizeof(*out));
-	if (strncmp(text, "redis://", 8) == 0)
-		return parse_tcp(text + 8, out);
-	if (strncmp(text, "unix://", 7) == 0)
-		return parse_unix(text + 7, out);
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t size = strlen(known[i].scheme);
+		out->kind = known[i].kind;
+		if (strncmp(text, known[i].scheme, size) == 0)
+			return known[i].parse(text + size, out);
+	}
 	return -EINVAL;
 }
 
@@ -164,5 +257,14 @@ const char *redis_url_check(const char *url)
 
 	if (redis_url_parse(url, &parsed) == 0)
 		return NULL;
-	return "redis://[[user]:password@]host[:port][/db] or unix:///path";
+	return "redis://[[user]:password@]host[:port][/db], unix:///path, "
+	       "sentinel://[[user]:password@]host[:port],.../name[/db] or "
+	       "cluster://[[user]:password@]host[:port],...";
+}
+
+enum redis_kind redis_url_kind(const char *url)
+{
+	struct redis_url parsed;
+
+	return redis_url_parse(url, &parsed) == 0 ? parsed.kind : REDIS_SINGLE;
 }

@@ -180,7 +180,7 @@ def test_redis_emptied_under_a_relay_is_loud_and_costs_nothing_within_the_grace(
 def test_a_redis_that_does_not_keep_is_never_called_stable(stack):
     stack.start_redis("--appendonly", "no")
     relay = stack.start_relay()
-    relay.logged("store_unfit.*appendonly=no")
+    relay.logged("store_unfit.*appendonly is no")
     peer = connect(relay)
     assert read_frame(peer)[0] == 2
     peer.sendall(frame(8, [5, [[b"s" * 24, 0]]]))

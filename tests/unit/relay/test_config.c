@@ -27,7 +27,7 @@ static void test_the_defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c.commit_ms, 500);
 	assert_int_equal(c.partitions, 32);
 	assert_int_equal(c.retention_hours, 840);
-	assert_int_equal(c.grace_ms, 10000);
+	assert_int_equal(c.grace_ms, 0);
 	assert_false(c.auto_init);
 	assert_int_equal(config_log_level(&c), LOG_LEVEL_INFO);
 	conf_release(config_spec(), &c);

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Redis behind sentinels: a master that dies, and one that dies with commits nobody else has."""
+import signal
+import time
+
+import pytest
+
+from conftest import ask, http, metrics, send, this_hour, total, wait_count, wait_for
+from redis_fleet import Watched, connect
+from test_pipeline import Poller, check_exact, hours_of
+
+
+@pytest.fixture
+def fleet(stack):
+    """(servers, relays, agent, queryd), all ready."""
+    servers = Watched(stack)
+    relays = [stack.start_relay(f"relay-{n}", redis=servers.url(), grace_ms="12s") for n in (1, 2)]
+    queryd = stack.start_queryd(redis=servers.url())
+    agent = stack.start_agent(relays, confirm_ms="500ms")
+    wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+    return servers, relays, agent, queryd
+
+
+def all_committed(agent):
+    seen = metrics(agent)
+    return seen["hourglass_agent_samples_received_total"] == \
+        seen["hourglass_agent_samples_committed_total"]
+
+
+def test_a_master_that_dies_under_load(fleet, generator):
+    servers, relays, agent, queryd = fleet
+    assert all(metrics(r)["hourglass_relay_store_fit"] == 1 for r in relays)
+    before = this_hour()
+    run = generator(agent, count=100000, rate=20000, senders=4, keys=300, payload=1400)
+    wait_for(lambda: ask(queryd, "gen.key000001", "count", before)[0] == 200, "the first answer")
+    poller = Poller(queryd, "gen.key000001", {200, 503})
+    poller.start()
+    servers.process[servers.master].kill()
+    began = time.monotonic()
+    wait_for(lambda: ask(queryd, "gen.key000001", "count", before)[0] == 503, "it is missed")
+    wait_for(lambda: ask(queryd, "gen.key000001", "count", before)[0] == 200, "queryd answers again")
+    took = time.monotonic() - began
+    assert servers.named_master() != servers.master and took < 10
+    report = run.report()
+    check_exact(queryd, report, hours_of(before))
+    poller.finish()
+    # The old master comes back and calls itself one for some seconds: nobody listens to it.
+    servers.start_data(servers.master)
+    send(agent, "after:1|c")
+    wait_count(queryd, "after", 1, stat="sum")
+    assert connect(servers.named_master()).role()[0] == b"master"
+
+
+def test_a_failover_that_forgets_commits(fleet):
+    """The replicas are cut off, the master takes commits alone and dies: agents send them again."""
+    servers, relays, agent, queryd = fleet
+    keys = [f"lost.{n}" for n in range(50)]
+    for key in keys:
+        send(agent, f"{key}:1|c\n{key}:3|ms")
+    wait_for(lambda: all_committed(agent), "the first part is committed")
+    master = connect(servers.master)
+    wait_for(lambda: master.info("replication")["min_slaves_good_slaves"] == 2, "replicas keep up")
+    for port in servers.replicas:
+        servers.process[port].signal(signal.SIGSTOP)
+    master.config_set("min-replicas-to-write", 0)
+    assert master.client_kill_filter(_type="slave") == 2
+    for key in keys:
+        send(agent, f"{key}:10|c\n{key}:5|ms")
+    wait_for(lambda: total(agent, "hourglass_agent_samples_received_total") == 200 and
+             all_committed(agent), "the second part is committed, and nobody else has it")
+    servers.process[servers.master].kill()
+    for port in servers.replicas:
+        servers.process[port].signal(signal.SIGCONT)
+    wait_for(lambda: servers.named_master() != servers.master, "another master")
+    for key in keys:
+        wait_count(queryd, key, 2)
+        status, answer = ask(queryd, key, "sum", query="?kind=counter")
+        assert (status, answer["value"]) == (200, 11), key
+        status, answer = ask(queryd, key, "sum", query="?kind=distribution")
+        assert (status, answer["value"]) == (200, 8), key
+    assert sum(total(r, "hourglass_relay_streams_reset_total") +
+               total(r, "hourglass_relay_refusals_total") for r in relays) > 0, "nothing was lost"
