@@ -30,9 +30,9 @@ void spool_drop(struct spool *s, uint64_t id)
 	s->kind->drop(s, id);
 }
 
-bool spool_settled(const struct spool *s)
+bool spool_settled(const struct spool *s, const struct stream_id *stream)
 {
-	return s->kind->settled(s);
+	return s->kind->settled(s, stream);
 }
 
 size_t spool_bytes(const struct spool *s)

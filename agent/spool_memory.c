@@ -154,9 +154,10 @@ static void memory_drop(struct spool *s, uint64_t id)
 }
 
 /* What is dropped is gone at once, and so is all the rest with the process. */
-static bool memory_settled(const struct spool *s)
+static bool memory_settled(const struct spool *s, const struct stream_id *stream)
 {
 	(void)s;
+	(void)stream;
 	return true;
 }
 

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/spool_disk.h"
+
+#include "agent/spool_disk_private.h"
+#include "agent/spool_segment.h"
+#include "proto/limits.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OPEN_PAGE_BYTES  4096
+#define OPEN_FIRST_FILES 64
+#define OPEN_MIN_SEGMENT ((size_t)64 * 1024)
+
+/* A start in progress. */
+struct opening {
+	struct disk *d;
+	spool_restore_fn restore;
+	void *arg;
+	struct spool_found *found;
+	struct spool_record before; /* the record before, if has_before */
+	bool has_before;
+	bool damaged;               /* something between it and the next is not whole */
+};
+
+/* ---- the folder ---- */
+
+static int open_compare(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static int open_note_number(uint64_t **numbers, size_t *count, size_t *capacity, uint64_t number)
+{
+	uint64_t *grown;
+
+	if (*count == *capacity) {
+		*capacity = *capacity ? 2 * *capacity : OPEN_FIRST_FILES;
+		grown = realloc(*numbers, *capacity * sizeof(*grown));
+		if (grown == NULL)
+			return -ENOMEM;
+		*numbers = grown;
+	}
+	(*numbers)[(*count)++] = number;
+	return 0;
+}
+
+/* The numbers of all spool files in order. *numbers is the caller's. 0, a negative errno. */
+static int open_list(int folder, uint64_t **numbers, size_t *count)
+{
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+	size_t capacity = 0;
+	struct dirent *entry;
+	uint64_t number;
+	int status = 0;
+
+	*numbers = NULL;
+	*count = 0;
+	if (entries == NULL) {
+		status = -errno;
+		if (copy >= 0)
+			close(copy);
+		return status;
+	}
+	while (status == 0 && (entry = readdir(entries)) != NULL)
+		if (spool_file_number(entry->d_name, &number))
+			status = open_note_number(numbers, count, &capacity, number);
+	closedir(entries);
+	if (*count > 1)
+		qsort(*numbers, *count, sizeof(**numbers), open_compare);
+	return status;
+}
+
+/* ---- one file ---- */
+
+/* Reads as much as the disk gives; pages that it does not give are zeros. */
+static void open_read(struct opening *o, int fd, uint8_t *bytes, size_t size)
+{
+	bool whole = true;
+
+	if (spool_file_read(o->d->io, fd, bytes, size, 0) == 0)
+		return;
+	for (size_t at = 0; at < size; at += OPEN_PAGE_BYTES) {
+		size_t page = size - at < OPEN_PAGE_BYTES ? size - at : OPEN_PAGE_BYTES;
+
+		if (spool_file_read(o->d->io, fd, bytes + at, page, at) == 0)
+			continue;
+		memset(bytes + at, 0, page);
+		whole = false;
+	}
+	o->found->unreadable += !whole;
+	o->damaged = o->damaged || !whole;
+}
+
+/* Samples that must have been between two records of a stream, where something is damaged. */
+static void open_count_lost(struct opening *o, const struct spool_record *record)
+{
+	const struct spool_record *before = &o->before;
+
+	if (o->damaged && o->has_before && record->total > before->total + record->samples &&
+	    memcmp(before->stream.bytes, record->stream.bytes, STREAM_ID_BYTES) == 0)
+		o->found->hole_samples += record->total - before->total - record->samples;
+	o->before = *record;
+	o->has_before = true;
+	o->damaged = false;
+}
+
+/* Hands a record out. 0, -ENOMEM. */
+static int open_restore(struct opening *o, struct disk_segment *segment,
+			const struct spool_record *record, size_t size, size_t at)
+{
+	struct disk *d = o->d;
+	uint32_t id;
+
+	open_count_lost(o, record);
+	if (disk_slot_take(d, &id) < 0)
+		return -ENOMEM;
+	d->slots[id].segment = segment;
+	d->slots[id].at = (uint32_t)at;
+	d->slots[id].size = (uint32_t)size;
+	segment->stream = record->stream;
+	segment->records++;
+	o->found->last = record->stream;
+	o->found->last_total = record->total;
+	if (!o->restore(o->arg, record, size, id)) {
+		segment->records++; /* outlives this file's scan */
+		spool_drop(&d->spool, id);
+		segment->records--;
+		return 0;
+	}
+	o->found->records++;
+	o->found->samples += record->samples;
+	return 0;
+}
+
+/* Takes the records from a file's bytes. 0, -ENOMEM. */
+static int open_scan(struct opening *o, struct disk_segment *segment, struct slice bytes)
+{
+	struct spool_scan scan = spool_scan_start(bytes);
+	struct spool_record record;
+	struct slice batch;
+	size_t at, holes = 0;
+	int status = 0;
+
+	while (status == 0 && spool_scan_next(&scan, &record, &batch, &at)) {
+		o->damaged = o->damaged || scan.holes > holes;
+		holes = scan.holes;
+		status = open_restore(o, segment, &record, batch.size, at);
+	}
+	o->found->holes += scan.holes;
+	o->found->torn += scan.torn_bytes > 0;
+	o->damaged = o->damaged || scan.torn_bytes > 0;
+	segment->used = segment->synced = scan.at;
+	o->d->bytes += scan.at;
+	return status;
+}
+
+/* Reads a file. It is cut to what is whole in it, and removed if that is nothing. 0, -ENOMEM. */
+static int open_file(struct opening *o, struct disk_segment *segment)
+{
+	struct stat about;
+	uint8_t *bytes;
+	size_t size;
+	int status;
+
+	if (fstat(segment->fd, &about) < 0 || !S_ISREG(about.st_mode)) {
+		o->found->unreadable++;
+		disk_segment_end(o->d, segment, false);
+		return 0;
+	}
+	size = about.st_size < (off_t)SPOOL_FILE_MAX_BYTES ? (size_t)about.st_size :
+							    SPOOL_FILE_MAX_BYTES;
+	bytes = malloc(size + 1);
+	if (bytes == NULL)
+		return -ENOMEM;
+	open_read(o, segment->fd, bytes, size);
+	status = open_scan(o, segment, slice_of(bytes, size));
+	free(bytes);
+	if (status < 0)
+		return status;
+	if (segment->records == 0) {
+		disk_segment_end(o->d, segment, true);
+		return 0;
+	}
+	if (segment->used < (size_t)about.st_size &&
+	    ftruncate(segment->fd, (off_t)segment->used) < 0)
+		o->d->state.faults++;
+	close(segment->fd);
+	segment->fd = -1;
+	return 0;
+}
+
+/* A file that cannot be opened stays where it is: it may be readable another time. */
+static int open_segment(struct opening *o, uint64_t number)
+{
+	struct disk_segment *segment;
+	int fd = spool_file_open(o->d->folder, number);
+
+	o->d->next_number = number + 1;
+	o->found->files++;
+	if (fd < 0) {
+		o->found->unreadable++;
+		o->damaged = true;
+		return 0;
+	}
+	segment = disk_segment_add(o->d, number);
+	if (segment == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	segment->fd = fd;
+	return open_file(o, segment);
+}
+
+static int open_segments(struct opening *o)
+{
+	uint64_t *numbers;
+	size_t count;
+	int status = open_list(o->d->folder, &numbers, &count);
+
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = open_segment(o, numbers[i]);
+	free(numbers);
+	return status;
+}
+
+/* ---- the spool ---- */
+
+static int open_folder(struct disk *d, const char *path)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	d->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d->folder_changes++;
+	return d->folder < 0 ? -errno : 0;
+}
+
+static int open_init(struct disk *d, const struct spool_disk_options *options)
+{
+	d->spool.kind = &disk_kind;
+	d->options = *options;
+	d->io = options->io != NULL ? options->io : &spool_io_system;
+	d->last = &d->segments;
+	d->folder = -1;
+	buf_init(&d->scratch, spool_segment_size(LIMIT_BATCH_BYTES));
+	/* A spool of few files gives its room back too late. */
+	if (d->options.segment_bytes > options->max_bytes / 4)
+		d->options.segment_bytes = options->max_bytes / 4;
+	if (d->options.segment_bytes < OPEN_MIN_SEGMENT)
+		d->options.segment_bytes = OPEN_MIN_SEGMENT;
+	if (d->options.segment_bytes > SPOOL_FILE_MAX_BYTES)
+		d->options.segment_bytes = SPOOL_FILE_MAX_BYTES;
+	return spool_new(options->memory_max, &d->copies);
+}
+
+int spool_disk_new(const char *path, const struct spool_disk_options *options,
+		   spool_restore_fn restore, void *arg, struct spool_found *found,
+		   struct spool **out)
+{
+	struct disk *d = calloc(1, sizeof(*d));
+	struct opening o = { .d = d, .restore = restore, .arg = arg, .found = found };
+	int status;
+
+	*found = (struct spool_found){ 0 };
+	if (d == NULL)
+		return -ENOMEM;
+	status = open_init(d, options);
+	if (status == 0)
+		status = open_folder(d, path);
+	if (status == 0)
+		status = open_segments(&o);
+	if (status < 0) {
+		spool_free(&d->spool);
+		return status;
+	}
+	*out = &d->spool;
+	return 0;
+}

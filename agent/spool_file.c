@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/spool_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define FILE_DIGITS 16
+#define FILE_SUFFIX ".v1" /* the format (SPOOL.md) */
+
+const struct spool_io spool_io_system = {
+	.write = pwrite,
+	.read = pread,
+	.sync = fdatasync,
+	.allocate = posix_fallocate,
+};
+
+const char *spool_file_name(uint64_t number, char out[SPOOL_FILE_NAME_SIZE])
+{
+	snprintf(out, SPOOL_FILE_NAME_SIZE, "%016" PRIx64 FILE_SUFFIX, number);
+	return out;
+}
+
+bool spool_file_number(const char *name, uint64_t *number)
+{
+	uint64_t value = 0;
+
+	if (strlen(name) != FILE_DIGITS + strlen(FILE_SUFFIX) ||
+	    strcmp(name + FILE_DIGITS, FILE_SUFFIX) != 0)
+		return false;
+	for (size_t i = 0; i < FILE_DIGITS; i++) {
+		const char *digits = "0123456789abcdef", *at = strchr(digits, name[i]);
+
+		if (at == NULL)
+			return false;
+		value = value << 4 | (uint64_t)(at - digits);
+	}
+	*number = value;
+	return true;
+}
+
+int spool_file_create(const struct spool_io *io, int folder, uint64_t number, size_t size)
+{
+	char name[SPOOL_FILE_NAME_SIZE];
+	int fd, status;
+
+	spool_file_name(number, name);
+	fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	do {
+		status = io->allocate(fd, 0, (off_t)size);
+	} while (status == EINTR);
+	if (status == 0)
+		return fd;
+	close(fd);
+	unlinkat(folder, name, 0);
+	return -status;
+}
+
+int spool_file_open(int folder, uint64_t number)
+{
+	char name[SPOOL_FILE_NAME_SIZE];
+	int fd = openat(folder, spool_file_name(number, name), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int spool_file_write(const struct spool_io *io, int fd, struct slice bytes, size_t at)
+{
+	size_t done = 0;
+	int status = 0;
+
+	while (done < bytes.size && status == 0) {
+		ssize_t wrote = io->write(fd, bytes.ptr + done, bytes.size - done,
+					  (off_t)(at + done));
+
+		if (wrote > 0)
+			done += (size_t)wrote;
+		else if (wrote == 0)
+			status = -ENOSPC;
+		else if (errno != EINTR)
+			status = -errno;
+	}
+	/* Should even this fail, a later start passes over the rest of the record. */
+	if (status < 0 && ftruncate(fd, (off_t)at) < 0)
+		return status;
+	return status;
+}
+
+int spool_file_read(const struct spool_io *io, int fd, void *bytes, size_t size, size_t at)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t got = io->read(fd, (uint8_t *)bytes + done, size - done,
+				       (off_t)(at + done));
+
+		if (got == 0)
+			return -EIO;
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return 0;
+}
