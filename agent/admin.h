@@ -1,5 +1,5 @@
 /*
- * admin.h - the agent's own HTTP: /metrics, /healthz, /readyz.
+ * admin.h - the agent's own HTTP: /metrics, /healthz, /readyz, /top.
  *
  * Alive is whoever answers; ready is an agent that listens and has a relay to send to. An agent
  * that is not ready still takes lines: that is what its spool is for. The loop's thread.
@@ -7,6 +7,7 @@
 #ifndef AGENT_ADMIN_H
 #define AGENT_ADMIN_H
 
+#include "agent/top.h"
 #include "proto/buf.h"
 
 #include <stdbool.h>
@@ -19,6 +20,8 @@ struct admin_source {
 	void (*metrics)(void *arg, struct buf *out);
 	/* NULL when ready, else why not, as a sentence. */
 	const char *(*unready)(void *arg);
+	/* Appends the n prefixes that send most (top_render). */
+	void (*top)(void *arg, enum top_by by, size_t n, struct buf *out);
 	void *arg;
 };
 

@@ -8,16 +8,23 @@
 #include "agent/intake.h"
 #include "agent/ledger.h"
 #include "agent/receive.h"
+#include "agent/report.h"
 #include "agent/seal.h"
 #include "proto/daemon/http.h"
 #include "proto/daemon/life.h"
 #include "proto/err.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define AGENT_WATERMARK_MS 1000
+/* Room that a report may take in the spool: some forty batches of one counter. */
+#define AGENT_REPORT_BYTES (16 * 1024)
 /* Retention is 35 days (CONTRACT.md); until a relay has named the floor, a day less is safe. */
 #define AGENT_MAX_AGE_S (34 * 86400)
 
@@ -25,6 +32,13 @@ enum agent_phase {
 	AGENT_RUNNING,
 	AGENT_DRAINING, /* the receiver has ended; what is held is being delivered */
 	AGENT_ENDED,    /* handles are being closed */
+};
+
+/* What the receiver borrows: a reload of the configuration frees its texts. */
+struct agent_lines {
+	char *add_tags;
+	struct series_tag tags[CONFIG_TAGS];
+	struct line_options options;
 };
 
 struct agent {
@@ -43,13 +57,17 @@ struct agent {
 	struct delivery *delivery;
 	struct http_server *admin;
 	struct admin_source admin_source;
-	struct series_tag tags[CONFIG_TAGS];
+	struct agent_lines *lines;
+	struct report report;
+	struct ledger seen; /* as the counts stood at the swap */
+	struct top top;
 	enum agent_phase phase;
 	int64_t seal_ms;
 	int64_t next_seal_ms;
 	int64_t next_watermark_ms;
 	int64_t drain_until_ms;
 	int64_t since_ms; /* unix: all received before it is sealed */
+	int64_t seen_s;   /* unix: when `seen` was taken */
 	struct log_limit postponed;
 };
 
@@ -91,6 +109,78 @@ static bool agent_may_seal(struct agent *a, bool last)
 	return false;
 }
 
+static int agent_add_own(void *arg, struct slice series, double increment)
+{
+	struct agent *a = arg;
+
+	return intake_add_own(&a->intake, series, increment, a->seen_s);
+}
+
+/* Puts what was counted up to the swap into the table that was taken. It counts as sealed what is
+ * about to be: then the sums agree in every report. */
+static void agent_report(struct agent *a, const struct table *taken, bool last)
+{
+	if (!a->config->ledger ||
+	    (!last && !delivery_has_room(a->delivery, table_bytes(taken) + AGENT_REPORT_BYTES)))
+		return;
+	tally_add(&a->seen.samples_sealed, taken->samples);
+	report_run(&a->report, &a->seen, agent_add_own, a);
+}
+
+/* Notes who has sent what is in a table. */
+static void agent_note_top(struct agent *a, const struct table *taken)
+{
+	int64_t now_ms = life_monotonic_ms();
+	const struct table_series *s;
+	size_t cursor = 0;
+
+	while ((s = table_next(taken, &cursor)) != NULL) {
+		struct slice series = slice_of(s->bytes, s->size);
+		struct top_counts counts = { .lines = s->lines, .keys = s->role == TABLE_USER };
+
+		if (s->role == TABLE_OWN)
+			continue;
+		if (s->role == TABLE_OVERFLOW)
+			for (struct table_group *g = s->groups; g != NULL; g = g->next)
+				counts.overflowed += g->samples;
+		top_add(&a->top,
+			s->role == TABLE_OVERFLOW ? limits_overflowed_segment(series) :
+						    limits_segment(series),
+			&counts, now_ms);
+	}
+	top_end_interval(&a->top);
+}
+
+/* Takes the open table away, with the counts as they then are. */
+static struct table *agent_swap(struct agent *a, int64_t *now_ms)
+{
+	struct table *taken;
+
+	delivery_count(a->delivery);
+	intake_lock(&a->intake);
+	taken = intake_swap(&a->intake, now_ms);
+	ledger_copy(&a->seen, &a->ledger);
+	intake_unlock(&a->intake);
+	a->seen_s = *now_ms / 1000;
+	return taken;
+}
+
+static void agent_count_sealed(struct agent *a, const struct table *taken,
+			       const struct seal_counts *counts)
+{
+	struct ledger *l = &a->ledger;
+
+	tally_add(&l->seals, 1);
+	tally_add(&l->lost_memory, counts->lost);
+	tally_add(&l->own_sealed, counts->own);
+	tally_add(&l->own_lost, counts->own_lost);
+	tally_add(&l->overflowed_keys, taken->overflowed[LIMITS_KEYS]);
+	tally_add(&l->overflowed_prefix, taken->overflowed[LIMITS_PREFIX]);
+	tally_add(&l->overflowed_new_keys, taken->overflowed[LIMITS_NEW_KEYS]);
+	if (counts->lost > 0)
+		log_error("no_memory", "for=batch lost_samples=%" PRIu64, counts->lost);
+}
+
 /* Turns what was received into batches. last: nothing will be received any more. */
 static void agent_seal(struct agent *a, bool last)
 {
@@ -102,15 +192,15 @@ static void agent_seal(struct agent *a, bool last)
 	receive_count_drops(a->receiver);
 	if (!agent_may_seal(a, last))
 		return;
-	table = intake_swap(&a->intake, &now_ms);
+	table = agent_swap(a, &now_ms);
 	second = last ? INT64_MAX : now_ms / 1000;
 	held = gauges_settle(&a->gauges, table, second, agent_hold, a);
+	agent_report(a, table, last);
+	agent_note_top(a, table);
 	counts = seal_run(&a->seal, table, delivery_partitions(a->delivery), agent_emit, a);
+	agent_count_sealed(a, table, &counts);
 	intake_done(&a->intake);
-	tally_add(&a->ledger.lost_memory, counts.lost);
-	tally_add(&a->ledger.seals, 1);
-	if (counts.lost > 0)
-		log_error("no_memory", "for=batch lost_samples=%" PRIu64, counts.lost);
+	receive_drops_reported(a->receiver);
 	/* What was held back was received in the second that is still running. */
 	if (held == 0)
 		a->since_ms = now_ms;
@@ -131,7 +221,7 @@ static void agent_end(struct agent *a)
 	uint64_t undelivered = delivery_undelivered(a->delivery);
 	uint64_t unsealed = intake_level(&a->intake).samples;
 
-	delivery_publish(a->delivery, undelivered == 0 && unsealed == 0);
+	delivery_publish(a->delivery, delivery_done(a->delivery) && unsealed == 0);
 	if (undelivered > 0 || unsealed > 0)
 		log_warn("stopped",
 			 "undelivered_samples=%" PRIu64 " unsealed_samples=%" PRIu64
@@ -156,7 +246,7 @@ static bool agent_drained(struct agent *a, int64_t now_ms)
 		agent_seal(a, true); /* P may have become known only now */
 	if (now_ms >= a->drain_until_ms)
 		return true;
-	return intake_level(&a->intake).samples == 0 && delivery_undelivered(a->delivery) == 0;
+	return intake_level(&a->intake).samples == 0 && delivery_done(a->delivery);
 }
 
 static void agent_on_drain(void *arg)
@@ -172,14 +262,64 @@ static void agent_on_drain(void *arg)
 	agent_work(a);
 }
 
+/* ---- what a reload may change ---- */
+
+/* How lines are to be read from now on: a copy that the receiver may borrow. NULL without memory. */
+static struct agent_lines *agent_make_lines(const struct config *config)
+{
+	struct agent_lines *lines = calloc(1, sizeof(*lines));
+	size_t count;
+
+	if (lines == NULL)
+		return NULL;
+	lines->add_tags = strdup(config->add_tags);
+	if (lines->add_tags == NULL) {
+		free(lines);
+		return NULL;
+	}
+	count = config_tags(lines->add_tags, lines->tags);
+	lines->options = config_line_options(config, lines->tags, count);
+	lines->options.max_tags = (size_t)config->max_tags;
+	lines->options.max_series_bytes = (size_t)config->max_series_bytes;
+	return lines;
+}
+
+static void agent_free_lines(struct agent_lines *lines)
+{
+	if (lines != NULL)
+		free(lines->add_tags);
+	free(lines);
+}
+
+static void agent_reload_input(struct agent *a)
+{
+	struct agent_lines *lines = agent_make_lines(a->config), *before = a->lines;
+	struct limits_options limits = config_limits(a->config);
+
+	intake_lock(&a->intake);
+	intake_limit(&a->intake, &limits);
+	intake_unlock(&a->intake);
+	if (lines == NULL) {
+		log_error("no_memory", "for=add_tags");
+		return;
+	}
+	receive_set_lines(a->receiver, &lines->options);
+	a->lines = lines;
+	agent_free_lines(before);
+}
+
 static void agent_on_reload(void *arg)
 {
 	struct agent *a = arg;
 
-	if (conf_reload(config_spec(), a->argc, a->argv, a->config) < 0)
+	if (a->phase != AGENT_RUNNING ||
+	    conf_reload(config_spec(), a->argc, a->argv, a->config) < 0)
 		return;
 	log_set_level(config_log_level(a->config));
+	agent_reload_input(a);
+	delivery_reload(a->delivery);
 	log_info("reloaded", "%s", "");
+	agent_work(a);
 }
 
 /* ---- the loop ---- */
@@ -269,16 +409,32 @@ static const struct life_events agent_life_events = {
 static void agent_metrics(void *arg, struct buf *out)
 {
 	struct agent *a = arg;
-	struct intake_level level = intake_level(&a->intake);
+	struct intake_level level;
+	struct ledger now;
 
 	receive_count_drops(a->receiver);
 	if (a->delivery != NULL)
 		delivery_count(a->delivery);
-	tally_set(&a->ledger.samples_open, level.samples);
-	tally_set(&a->ledger.table_bytes, level.bytes);
-	tally_set(&a->ledger.table_series, level.series);
-	ledger_render(&a->ledger, out);
+	intake_lock(&a->intake);
+	level = intake_level_locked(&a->intake);
+	ledger_copy(&now, &a->ledger);
+	intake_unlock(&a->intake);
+	tally_set(&now.samples_open, level.samples);
+	tally_set(&now.table_bytes, level.bytes);
+	tally_set(&now.table_series, level.series);
+	ledger_render(&now, out);
 	tally_render_process("hourglass-agent", out);
+}
+
+static void agent_top(void *arg, enum top_by by, size_t n, struct buf *out)
+{
+	struct agent *a = arg;
+	struct top rejects;
+
+	if (intake_copy_rejects(&a->intake, &rejects) < 0)
+		top_init(&rejects);
+	top_render(&a->top, &rejects, by, n, life_monotonic_ms(), out);
+	top_release(&rejects);
 }
 
 static const char *agent_unready(void *arg)
@@ -292,22 +448,37 @@ static const char *agent_unready(void *arg)
 
 /* ---- life ---- */
 
+static int agent_open_report(struct agent *a)
+{
+	char id[IDENTITY_TEXT_SIZE], host[HOST_NAME_MAX + 1];
+
+	if (gethostname(host, sizeof(host)) < 0)
+		host[0] = '\0';
+	host[sizeof(host) - 1] = '\0';
+	return report_init(&a->report, identity_text(&a->identity, id), host);
+}
+
 static int agent_open_inputs(struct agent *a)
 {
-	size_t tag_count = config_tags(a->config, a->tags);
+	struct limits_options limits = config_limits(a->config);
 	struct receive_options options = {
 		.listen = a->config->listen,
 		.buffer_bytes = (size_t)a->config->receive_buffer,
-		.lines = config_line_options(a->config, a->tags, tag_count),
 		.max_age_s = AGENT_MAX_AGE_S,
+		.state_dir = config_state_dir(a->config),
 	};
-	int status = identity_open(&a->identity, config_state_dir(a->config));
+	int status = identity_open(&a->identity, options.state_dir);
 
+	a->lines = agent_make_lines(a->config);
 	if (status == 0)
-		status = intake_init(&a->intake, (size_t)a->config->max_keys,
-				     (size_t)a->config->table_max);
+		status = a->lines ? agent_open_report(a) : -ENOMEM;
 	if (status == 0)
-		status = seal_init(&a->seal);
+		status = intake_init(&a->intake, limits.max_keys, (size_t)a->config->table_max);
+	if (status < 0)
+		return status;
+	intake_limit(&a->intake, &limits);
+	options.lines = a->lines->options;
+	status = seal_init(&a->seal);
 	if (status == 0)
 		status = receive_open(&options, &a->intake, &a->ledger, &a->receiver);
 	return status;
@@ -318,7 +489,8 @@ static int agent_open_admin(struct agent *a)
 	int status;
 
 	a->admin_source = (struct admin_source){ .metrics = agent_metrics,
-						 .unready = agent_unready, .arg = a };
+						 .unready = agent_unready, .top = agent_top,
+						 .arg = a };
 	if (*a->config->admin == '\0')
 		return 0;
 	status = admin_listen(&a->loop, a->config->admin, &a->admin_source, &a->admin);
@@ -357,6 +529,9 @@ static void agent_close(struct agent *a)
 	delivery_close(a->delivery, false);
 	seal_release(&a->seal);
 	gauges_release(&a->gauges);
+	report_release(&a->report);
+	top_release(&a->top);
+	agent_free_lines(a->lines);
 	identity_close(&a->identity);
 }
 
@@ -372,6 +547,7 @@ int agent_run(struct config *config, int argc, char **argv)
 	a->argv = argv;
 	a->identity.lock = -1;
 	gauges_init(&a->gauges);
+	top_init(&a->top);
 	log_set_level(config_log_level(config));
 	if (uv_loop_init(&a->loop) < 0)
 		return 1;

@@ -85,29 +85,34 @@ static const char *config_check_tags(const char *text)
 	return NULL;
 }
 
-#define TEXT(key_, member_, fallback_, max_, check_, help_)                                    \
+#define TEXT(key_, member_, fallback_, max_, check_, reloadable_, help_)                       \
 	{ .key = (key_), .type = CONF_TEXT, .offset = offsetof(struct config, member_),        \
-	  .fallback = (fallback_), .max = (max_), .check = (check_), .help = (help_) }
+	  .fallback = (fallback_), .max = (max_), .check = (check_),                           \
+	  .reloadable = (reloadable_), .help = (help_) }
 #define NUMBER(key_, type_, member_, fallback_, min_, max_, help_)                             \
 	{ .key = (key_), .type = (type_), .offset = offsetof(struct config, member_),          \
 	  .fallback = (fallback_), .min = (min_), .max = (max_), .help = (help_) }
+#define LIMIT(key_, member_, fallback_, min_, max_, help_)                                     \
+	{ .key = (key_), .type = CONF_INT, .offset = offsetof(struct config, member_),         \
+	  .fallback = (fallback_), .min = (min_), .max = (max_), .reloadable = true,           \
+	  .help = (help_) }
 #define CHOICE(key_, member_, fallback_, choices_, reloadable_, help_)                         \
 	{ .key = (key_), .type = CONF_CHOICE, .offset = offsetof(struct config, member_),      \
 	  .fallback = (fallback_), .choices = (choices_), .reloadable = (reloadable_),         \
 	  .help = (help_) }
 
 static const struct conf_row config_rows[] = {
-	TEXT("listen", listen, "udp://127.0.0.1:8125", 4096, receive_check,
+	TEXT("listen", listen, "udp://127.0.0.1:8125", 4096, receive_check, false,
 	     "Where lines are taken: udp://host:port or unixgram:///path, comma-separated. "
 	     "Sockets passed by systemd are used instead."),
-	TEXT("relays", relays, "127.0.0.1:8127", 8192, config_check_relays,
+	TEXT("relays", relays, "127.0.0.1:8127", 8192, config_check_relays, true,
 	     "Relays to begin with, host:port, comma-separated; they tell of the others."),
-	TEXT("state_dir", state_dir, "", 4096, NULL,
+	TEXT("state_dir", state_dir, "", 4096, NULL, false,
 	     "Folder that keeps the agent's identity; systemd's StateDirectory when empty, and "
 	     "without either a new identity at each start."),
-	TEXT("admin", admin, "127.0.0.1:8126", 280, config_check_admin,
-	     "Where HTTP /metrics, /healthz and /readyz are served; empty: nowhere."),
-	TEXT("add_tags", add_tags, "", 4096, config_check_tags,
+	TEXT("admin", admin, "127.0.0.1:8126", 280, config_check_admin, false,
+	     "Where HTTP /metrics, /healthz, /readyz and /top are served; empty: nowhere."),
+	TEXT("add_tags", add_tags, "", 4096, config_check_tags, true,
 	     "Tags put on every series that does not have them, key=value, comma-separated."),
 	CHOICE("gauge_signed", gauge_signed, "delta", config_signed, false,
 	       "What `+3|g` means: delta changes the gauge, set makes it absolute (DogStatsD)."),
@@ -115,8 +120,22 @@ static const struct conf_row config_rows[] = {
 	       "statsd rewrites names as statsd does; none keeps them."),
 	NUMBER("seal_ms", CONF_MS, seal_ms, "500ms", 10, 60000,
 	       "How often what was received is sealed and sent."),
-	NUMBER("max_keys", CONF_INT, max_keys, "100000", 1, 10000000,
-	       "Series that one seal interval may have; samples of more are refused."),
+	LIMIT("max_keys", max_keys, "100000", 1, 10000000,
+	      "Series that one seal interval may have; samples of more count in "
+	      "hourglass.overflow;prefix=<first segment of the name>."),
+	LIMIT("max_keys_per_prefix", max_keys_per_prefix, "50000", 1, 10000000,
+	      "Of these, series whose names begin with the same segment (up to the first dot)."),
+	LIMIT("max_new_keys_per_second", max_new_keys_per_second, "20000", 1, 10000000,
+	      "Series not seen in the last minutes that a second may bring; a start may bring "
+	      "max_keys."),
+	LIMIT("max_tags", max_tags, "32", 1, LIMIT_TAGS,
+	      "Tags that a line may have, add_tags included; a line with more is refused."),
+	LIMIT("max_series_bytes", max_series_bytes, "1024", 16, LIMIT_SERIES_BYTES,
+	      "Bytes that a name, a name with its tags, or a set's member may have; a line with "
+	      "more is refused."),
+	{ .key = "ledger", .type = CONF_BOOL, .offset = offsetof(struct config, ledger),
+	  .fallback = "yes", .reloadable = true,
+	  .help = "Report what was received, refused and lost as counters named hourglass.*." },
 	NUMBER("table_max", CONF_BYTES, table_max, "128MiB", MIB, 64 * GIB,
 	       "Memory for what is received and not yet sealed; samples over it are refused."),
 	NUMBER("receive_buffer", CONF_BYTES, receive_buffer, "16MiB", 4 * KIB, GIB,
@@ -178,14 +197,23 @@ size_t config_relays(const struct config *c, struct slice out[CONFIG_RELAYS])
 	return count;
 }
 
-size_t config_tags(const struct config *c, struct series_tag out[CONFIG_TAGS])
+size_t config_tags(const char *add_tags, struct series_tag out[CONFIG_TAGS])
 {
-	struct slice list = slice_text(c->add_tags), part;
+	struct slice list = slice_text(add_tags), part;
 	size_t count = 0;
 
 	while (count < CONFIG_TAGS && config_next(&list, &part))
 		count += config_split_tag(part, &out[count]);
 	return count;
+}
+
+struct limits_options config_limits(const struct config *c)
+{
+	return (struct limits_options){
+		.max_keys = (size_t)c->max_keys,
+		.max_keys_per_prefix = (size_t)c->max_keys_per_prefix,
+		.max_new_keys_per_second = (size_t)c->max_new_keys_per_second,
+	};
 }
 
 struct line_options config_line_options(const struct config *c, const struct series_tag *tags,

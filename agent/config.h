@@ -7,6 +7,7 @@
 #ifndef AGENT_CONFIG_H
 #define AGENT_CONFIG_H
 
+#include "agent/limits.h"
 #include "proto/daemon/conf.h"
 #include "proto/daemon/log.h"
 #include "proto/line.h"
@@ -32,6 +33,11 @@ struct config {
 	int64_t peer_timeout_ms;
 	int64_t drain_ms;
 	int64_t max_keys;
+	int64_t max_keys_per_prefix;
+	int64_t max_new_keys_per_second;
+	int64_t max_tags;
+	int64_t max_series_bytes;
+	bool ledger;
 	int64_t table_max;
 	int64_t receive_buffer;
 	int64_t gauge_signed;
@@ -51,10 +57,13 @@ enum log_level config_log_level(const struct config *c);
 /* The relays as text, borrowed from the configuration; at most CONFIG_RELAYS. Returns how many. */
 size_t config_relays(const struct config *c, struct slice out[CONFIG_RELAYS]);
 
-/* add_tags taken apart, borrowed from the configuration. Returns how many. */
-size_t config_tags(const struct config *c, struct series_tag out[CONFIG_TAGS]);
+/* The text of add_tags taken apart, borrowed. Returns how many. */
+size_t config_tags(const char *add_tags, struct series_tag out[CONFIG_TAGS]);
 
-/* How lines are read; tags as config_tags gave them, borrowed. */
+/* The limits on series. */
+struct limits_options config_limits(const struct config *c);
+
+/* How lines are read, within the format's limits; tags as config_tags gave them, borrowed. */
 struct line_options config_line_options(const struct config *c, const struct series_tag *tags,
 					size_t tag_count);
 

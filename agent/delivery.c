@@ -4,6 +4,7 @@
 #include "agent/outbox.h"
 #include "agent/peer.h"
 #include "agent/route.h"
+#include "agent/skew.h"
 #include "agent/spool.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
@@ -36,6 +37,7 @@ struct delivery {
 	struct spool *spool;
 	struct outbox outbox;
 	int64_t watermark_ms; /* the last one published */
+	struct skew skew;
 
 	/* A live list that has come and waits for delivery_run. */
 	char *live_text;
@@ -180,6 +182,19 @@ static void delivery_up(void *arg, size_t slot, uint64_t session)
 	delivery_publish(d, false);
 }
 
+static void delivery_clock(void *arg, size_t slot, int64_t clock_ms, int64_t round_trip_ms)
+{
+	struct delivery *d = arg;
+	bool warn = skew_note(&d->skew, clock_ms, round_trip_ms, life_monotonic_ms(),
+			      life_wall_ms());
+
+	tally_set(&d->ledger->clock_skew_ms, (uint64_t)llabs(d->skew.skew_ms));
+	if (warn)
+		log_warn("clock_skew", "peer=%s relay_ahead_ms=%" PRId64
+			 " hint=\"samples count in hours of our clock\"",
+			 peer_name(d->peers[slot]), d->skew.skew_ms);
+}
+
 static void delivery_leaving(void *arg, size_t slot)
 {
 	struct delivery *d = arg;
@@ -272,6 +287,7 @@ static const struct peer_events delivery_peer_events = {
 	.leaving = delivery_leaving,
 	.down = delivery_down,
 	.frame = delivery_frame,
+	.clock = delivery_clock,
 	.drained = delivery_drained,
 	.settled = delivery_settled,
 };
@@ -380,6 +396,7 @@ int delivery_new(uv_loop_t *loop, const struct config *config, struct identity *
 	d->events = events;
 	d->arg = arg;
 	route_init(&d->route);
+	skew_init(&d->skew);
 	if (gethostname(d->host, sizeof(d->host) - 1) < 0)
 		d->host[0] = '\0';
 	status = spool_new((size_t)config->spool_max, &d->spool);
@@ -439,14 +456,35 @@ void delivery_publish(struct delivery *d, bool left)
 
 	if (d->partitions == 0)
 		return;
-	f.watermark = (struct frame_watermark){ .committed_ms = outbox_watermark(&d->outbox),
-						.left = left, .host = slice_text(d->host) };
+	f.watermark = (struct frame_watermark){
+		.committed_ms = skew_watermark(&d->skew, outbox_watermark(&d->outbox),
+					       life_monotonic_ms()),
+		.left = left, .host = slice_text(d->host)
+	};
 	if (f.watermark.committed_ms == 0)
 		return; /* nothing was sealed yet: there is nothing to say */
 	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
 		if (delivery_is_ready(d, slot) && peer_send(d->peers[slot], &f) == 0)
 			break;
 	d->watermark_ms = f.watermark.committed_ms;
+}
+
+void delivery_reload(struct delivery *d)
+{
+	struct slice relays[CONFIG_RELAYS];
+	size_t count = config_relays(d->config, relays);
+
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		if (!route_would_stay(&d->route, slot, relays, count))
+			delivery_drop_peer(d, slot, true);
+	if (route_set_configured(&d->route, relays, count) < 0)
+		log_error("no_memory", "for=relays");
+	delivery_run(d, life_monotonic_ms());
+}
+
+bool delivery_done(const struct delivery *d)
+{
+	return d->partitions == 0 || outbox_done(&d->outbox);
 }
 
 uint64_t delivery_undelivered(const struct delivery *d)

@@ -47,7 +47,7 @@ uint32_t delivery_partitions(const struct delivery *d);
 /* Whether a seal of so many bytes would fit the spool, or the spool is empty. */
 bool delivery_has_room(const struct delivery *d, size_t bytes);
 
-/* Seals one batch (outbox_append). Partitions must be known. */
+/* Seals one batch (outbox_append); samples are the users' in it. Partitions must be known. */
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
 		    uint64_t samples, int64_t since_ms) __attribute__((warn_unused_result));
 
@@ -60,11 +60,18 @@ void delivery_run(struct delivery *d, int64_t now_ms);
 /* When delivery_run is due at the latest. */
 int64_t delivery_next_ms(const struct delivery *d);
 
+/* The relays of the configuration have changed: connects to new ones, and lets go of those that
+ * are neither configured nor live any more. Not from an event of this. */
+void delivery_reload(struct delivery *d);
+
 /* Publishes the watermark; left: this agent stopped in order and owes nothing. */
 void delivery_publish(struct delivery *d, bool left);
 
-/* Samples sealed and not committed. */
+/* Samples of users sealed and not committed. */
 uint64_t delivery_undelivered(const struct delivery *d);
+
+/* Whether every batch is committed, those without users' samples too. */
+bool delivery_done(const struct delivery *d);
 
 /* Whether a relay takes batches. */
 bool delivery_ready(const struct delivery *d);

@@ -91,7 +91,9 @@ uint64_t gauges_settle(struct gauges *g, struct table *sealed, int64_t now_secon
 			gauges_empty(sealed, rest);
 		}
 		newest = gauges_newest(s, now_second);
-		if (newest > 0 && (slot->hash != s->hash || newest > slot->second))
+		/* A second that is still to come was sealed by a clock that has gone back. */
+		if (newest > 0 && (slot->hash != s->hash || newest > slot->second ||
+				   slot->second > now_second))
 			*slot = (struct gauges_slot){ .hash = s->hash, .second = newest };
 	}
 	return held;

@@ -4,12 +4,15 @@
  * Two tables share a pool of memory: receivers fill the open one under the mutex, held for one
  * burst of datagrams; a seal swaps the two pointers and then reads the other one without any
  * lock, so it never stalls a receiver. Time is read under the mutex: what goes into the new
- * table was received after the swap, and the watermark may say so.
+ * table was received after the swap, and the watermark may say so. Between bursts, that is to
+ * whoever holds the mutex, what the receiver has counted and what the tables hold agree.
  */
 #ifndef AGENT_INTAKE_H
 #define AGENT_INTAKE_H
 
+#include "agent/limits.h"
 #include "agent/table.h"
+#include "agent/top.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -24,6 +27,9 @@ struct intake {
 	struct table tables[2];
 	struct table *open;
 	struct table *sealed;
+	struct limits limits;
+	struct top rejects;
+	int64_t burst_ms; /* monotonic: when the burst at hand began */
 };
 
 /* Empty tables of at most max_keys series each and max_bytes together. 0, a negative errno. */
@@ -33,6 +39,10 @@ int intake_init(struct intake *in, size_t max_keys, size_t max_bytes)
 /* Frees all. No receiver may run any more. */
 void intake_release(struct intake *in);
 
+/* Series are judged by these limits from now on; until the first call by max_keys alone, and those
+ * over it are refused. The caller has locked. */
+void intake_limit(struct intake *in, const struct limits_options *options);
+
 void intake_lock(struct intake *in);   /* before intake_add: a burst's begin */
 void intake_unlock(struct intake *in); /* a burst's end */
 
@@ -40,9 +50,23 @@ void intake_unlock(struct intake *in); /* a burst's end */
 int intake_add(struct intake *in, const struct line_sample *sample, int64_t second)
 	__attribute__((warn_unused_result));
 
+/* A line is at its end, and its last sample was added: counts it. The caller has locked. */
+void intake_count_line(struct intake *in);
+
+/* A line, or a sample of one, was refused: counts it for the line's prefix. The caller has
+ * locked. */
+void intake_count_reject(struct intake *in, struct slice line);
+
+/* A copy of the counts of rejects: top_release. 0, -ENOMEM. */
+int intake_copy_rejects(struct intake *in, struct top *out) __attribute__((warn_unused_result));
+
 /* Takes the open table away and puts the empty one in its place. *now_ms is the unix time of the
- * swap. The result is the caller's until intake_done. */
+ * swap. The caller has locked. The result is the caller's until intake_done. */
 struct table *intake_swap(struct intake *in, int64_t *now_ms);
+
+/* Adds to one of the agent's own counters in the table that was taken. As table_add_own. */
+int intake_add_own(struct intake *in, struct slice series, double value, int64_t second)
+	__attribute__((warn_unused_result));
 
 /* Puts a gauge's group of the table that was taken back before the open one's (gauges.h). False
  * when there is no room. */
@@ -59,5 +83,8 @@ struct intake_level {
 
 /* How full the open table is. */
 struct intake_level intake_level(struct intake *in);
+
+/* The same; the caller has locked. */
+struct intake_level intake_level_locked(const struct intake *in);
 
 #endif

@@ -39,7 +39,14 @@ static const struct tally_row ledger_rows[] = {
 	LABELLED("lines_unsupported", "reason=\"service_check\"", lines_service_check, "")
 	COUNTER("samples_received", samples, "Samples of good lines.")
 	LEDGER_SAMPLE_REASONS(SAMPLE_REASON)
+	LABELLED("samples_overflowed", "limit=\"max_keys\"", overflowed_keys,
+		 "Sealed samples that a limit on series sent to hourglass.overflow.")
+	LABELLED("samples_overflowed", "limit=\"max_keys_per_prefix\"", overflowed_prefix, "")
+	LABELLED("samples_overflowed", "limit=\"max_new_keys_per_second\"", overflowed_new_keys, "")
 	COUNTER("samples_sealed", samples_sealed, "Samples accepted: in a batch, in the spool.")
+	COUNTER("own_samples_sealed", own_sealed,
+		"Samples of the agent's own counters, beside all other counts of samples here.")
+	COUNTER("own_samples_lost", own_lost, "Those for which there was no memory.")
 	COUNTER("samples_committed", samples_committed, "Sealed samples that a relay committed.")
 	COUNTER("samples_stable", samples_stable,
 		"Committed samples that Redis still had after the grace window.")
@@ -68,6 +75,8 @@ static const struct tally_row ledger_rows[] = {
 		"Times a relay was refused for another fleet's configuration.")
 	GAUGE("watermark_timestamp_seconds", watermark_seconds,
 	      "Unix time up to which all that was received is committed.")
+	GAUGE("clock_skew_milliseconds", clock_skew_ms,
+	      "The clock of the relay heard last against ours, absolute.")
 	GAUGE("partitions", partitions, "Partitions of the fleet; 0 until a relay has said.")
 };
 
@@ -103,6 +112,16 @@ void ledger_reject_sample(struct ledger *l, int reason)
 	default:
 		assert(false && "a reason that the table does not have");
 	}
+}
+
+void ledger_copy(struct ledger *to, const struct ledger *from)
+{
+	tally_count *out = (tally_count *)to;
+	const tally_count *in = (const tally_count *)from;
+
+	static_assert(sizeof(struct ledger) % sizeof(tally_count) == 0, "counts and nothing else");
+	for (size_t i = 0; i < sizeof(struct ledger) / sizeof(tally_count); i++)
+		tally_set(&out[i], tally_get(&in[i]));
 }
 
 void ledger_render(const struct ledger *l, struct buf *out)

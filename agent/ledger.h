@@ -1,11 +1,13 @@
 /*
- * ledger.h - what the agent counts of its own work, for `/metrics`.
+ * ledger.h - what the agent counts of its own work, for `/metrics` and for report.h.
  *
  *     received samples = rejected + sealed + open + lost at the seal
  *     sealed samples = committed + undelivered + declared lost
  *
- * Every datum that comes in is in exactly one of these. The receiver's thread and the loop
- * both count; members are atomic. Names are part of the API.
+ * Every datum that comes in is in exactly one of these; samples of the agent's own counters are
+ * in none. Samples over a limit on series are sealed, under another name, and counted beside. The
+ * receiver's thread and the loop both count; members are atomic, and whoever holds the
+ * intake's mutex sees sums that agree (ledger_copy). Names are part of the API.
  */
 #ifndef AGENT_LEDGER_H
 #define AGENT_LEDGER_H
@@ -30,7 +32,8 @@
 	X(NEGATIVE_TIME, negative_time)                                                        \
 	X(TOO_MANY_TAGS, too_many_tags)                                                        \
 	X(SERIES_TOO_LONG, series_too_long)                                                    \
-	X(MEMBER_TOO_LONG, member_too_long)
+	X(MEMBER_TOO_LONG, member_too_long)                                                    \
+	X(RESERVED_NAME, reserved_name)
 
 /* Why a sample of an accepted line was refused. */
 #define LEDGER_SAMPLE_REASONS(X)                                                               \
@@ -60,6 +63,9 @@ struct ledger {
 	tally_count samples_open, samples_undelivered;
 	tally_count seals, seals_postponed, batches_sealed, batches_sent;
 	tally_count opens, confirms, rewinds, failovers, foreign;
+	tally_count own_sealed, own_lost; /* samples of the agent's own counters */
+	tally_count overflowed_keys, overflowed_prefix, overflowed_new_keys;
+	tally_count clock_skew_ms; /* a relay's against ours, absolute */
 	tally_count spool_bytes, spool_batches, spool_bytes_max;
 	tally_count table_bytes, table_series;
 	tally_count relays_known, relays_ready, relays_foreign;
@@ -71,6 +77,9 @@ void ledger_reject_line(struct ledger *l, int reason);
 
 /* Counts a refused sample by its reason. */
 void ledger_reject_sample(struct ledger *l, int reason);
+
+/* Copies all counts. They agree when the caller holds the intake's mutex in the loop's thread. */
+void ledger_copy(struct ledger *to, const struct ledger *from);
 
 /* All of it as Prometheus text. */
 void ledger_render(const struct ledger *l, struct buf *out);

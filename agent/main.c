@@ -19,7 +19,7 @@ static int main_explain(const struct config *config)
 {
 	struct series_tag tags[CONFIG_TAGS];
 	struct line_options options =
-		config_line_options(config, tags, config_tags(config, tags));
+		config_line_options(config, tags, config_tags(config->add_tags, tags));
 
 	return explain_run(stdin, stdout, config->datagram, &options) < 0 ? 1 : 0;
 }

@@ -465,6 +465,17 @@ bool outbox_peer_idle(const struct outbox *o, size_t peer)
 	return true;
 }
 
+bool outbox_done(const struct outbox *o)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	struct lane *l;
+
+	while ((l = outbox_walk(o, &walk)) != NULL)
+		if (lane_since(l) != INT64_MAX)
+			return false;
+	return true;
+}
+
 uint64_t outbox_undelivered(const struct outbox *o)
 {
 	struct outbox_walk walk = outbox_walk_start(o);

@@ -139,4 +139,7 @@ bool outbox_peer_idle(const struct outbox *o, size_t peer);
 /* Samples sealed and not committed. */
 uint64_t outbox_undelivered(const struct outbox *o);
 
+/* Whether every batch is committed; one may hold no samples that are counted. */
+bool outbox_done(const struct outbox *o);
+
 #endif

@@ -17,7 +17,6 @@
 #define PEER_CONNECT_MS    1000
 #define PEER_CEILING_BYTES (PEER_QUEUE_BYTES + 4 * PEER_FRAME_BYTES)
 #define PEER_LOG_MS        60000
-#define PEER_SKEW_MS       5000 /* of clocks, worth a warning */
 
 /* One connection. It outlives its peer's interest in it until the stream says `closed`. */
 struct peer_link {
@@ -35,6 +34,7 @@ struct peer {
 	size_t slot;
 	uint64_t session;
 	int reason; /* why the last connection ended */
+	int64_t hello_ms; /* when HELLO was sent */
 	const struct peer_events *events;
 	void *arg;
 	struct log_limit limit;
@@ -81,6 +81,7 @@ static void peer_say_hello(struct peer *p)
 				      .version_max = FRAME_VERSION_MAX,
 				      .clock_ms = life_wall_ms() } };
 
+	p->hello_ms = life_monotonic_ms();
 	p->events->hello(p->arg, &f.hello);
 	peer_must_send(p, &f);
 }
@@ -106,7 +107,6 @@ static void peer_refuse(struct peer *p, int code, struct slice text)
 
 static void peer_welcomed(struct peer *p, const struct frame_welcome *welcome)
 {
-	int64_t skew_ms = welcome->clock_ms - life_wall_ms();
 	int status = 0;
 
 	if (welcome->version < FRAME_VERSION_MIN || welcome->version > FRAME_VERSION_MAX)
@@ -117,9 +117,17 @@ static void peer_welcomed(struct peer *p, const struct frame_welcome *welcome)
 		peer_refuse(p, status, slice_text(err_text(status)));
 		return;
 	}
-	if (skew_ms > PEER_SKEW_MS || skew_ms < -PEER_SKEW_MS)
-		log_warn("clock_skew", "peer=%s relay_ahead_ms=%" PRId64, p->name, skew_ms);
+	p->events->clock(p->arg, p->slot, welcome->clock_ms, life_monotonic_ms() - p->hello_ms);
 	peer_step(p, PEER_EVENT_WELCOME);
+}
+
+/* A PING's token is the time at which it was sent; one that cannot be ours says nothing. */
+static void peer_ponged(struct peer *p, const struct frame_ping *pong)
+{
+	int64_t asked_ms = (int64_t)pong->token, now_ms = life_monotonic_ms();
+
+	if (asked_ms >= p->hello_ms && asked_ms <= now_ms)
+		p->events->clock(p->arg, p->slot, pong->clock_ms, now_ms - asked_ms);
 }
 
 static void peer_frame(struct peer *p, const struct frame *f)
@@ -138,6 +146,7 @@ static void peer_frame(struct peer *p, const struct frame *f)
 		peer_ping(p, FRAME_PONG, f->ping.token);
 		return;
 	case FRAME_PONG:
+		peer_ponged(p, &f->ping);
 		return;
 	case FRAME_GOAWAY:
 		log_info("relay_leaving", "peer=%s", p->name);
@@ -338,7 +347,7 @@ static void peer_act(struct peer *p, unsigned actions, enum peer_event event, in
 	if (actions & PEER_DO_LEAVING)
 		p->events->leaving(p->arg, p->slot);
 	if (actions & PEER_DO_PING)
-		peer_ping(p, FRAME_PING, p->session);
+		peer_ping(p, FRAME_PING, (uint64_t)now_ms);
 }
 
 static void peer_step(struct peer *p, enum peer_event event)

@@ -31,6 +31,8 @@ struct peer_events {
 	void (*down)(void *arg, size_t slot);
 	/* STATE, COMMITTED, CONFIRMED, RELAYS, BUSY. */
 	void (*frame)(void *arg, size_t slot, uint64_t session, const struct frame *f);
+	/* The relay said what time it is (unix), in answer to what was asked so long ago. */
+	void (*clock)(void *arg, size_t slot, int64_t clock_ms, int64_t round_trip_ms);
 	/* What was queued has been taken by the kernel. */
 	void (*drained)(void *arg, size_t slot);
 	/* All that came at once has been handled: the time to act on it, and the only event in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/receive.h"
 
+#include "agent/drops.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
@@ -11,7 +12,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/sock_diag.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -40,8 +40,8 @@ struct receiver {
 	int64_t max_age_s;
 
 	int sockets[RECEIVE_SOCKETS];
-	uint32_t drops[RECEIVE_SOCKETS]; /* as last read */
 	size_t socket_count;
+	struct drops drops;
 	int stop;
 	bool running;
 	pthread_t thread;
@@ -53,7 +53,8 @@ struct receiver {
 	/* Of the burst that is being parsed. */
 	int64_t now_s;
 	uint64_t lines, samples;
-	int refused; /* why the last line was refused; 0 */
+	int refused;   /* why the line, or a sample of it, was refused; 0 */
+	bool reserved; /* its name is not the sender's to use */
 	struct slice line;
 	char shown[RECEIVE_SHOWN_BYTES]; /* the line that will be logged */
 	size_t shown_size;
@@ -108,12 +109,28 @@ static int receive_second(const struct receiver *r, const struct line_sample *sa
 	return 0;
 }
 
+/* Whether a name is the pipeline's own. Asked of the series, for a name may stand in pieces
+ * around its tags, or be rewritten; there, nothing of this needs an escape. */
+static bool receive_reserved(struct slice series)
+{
+	static const char prefix[] = "hourglass.";
+	size_t size = sizeof(prefix) - 1;
+
+	return series.ptr[0] == 'h' && series.size >= size &&
+	       memcmp(series.ptr, prefix, size) == 0;
+}
+
 static void receive_sample(void *arg, const struct line_sample *sample)
 {
 	struct receiver *r = arg;
 	int64_t second;
-	int status = receive_second(r, sample, &second);
+	int status;
 
+	if (receive_reserved(sample->series)) {
+		r->reserved = true;
+		return;
+	}
+	status = receive_second(r, sample, &second);
 	r->samples++;
 	if (status == 0)
 		status = intake_add(r->intake, sample, second);
@@ -128,15 +145,24 @@ static void receive_line(struct receiver *r, struct slice line)
 	int count;
 
 	r->line = line;
+	r->refused = 0;
+	r->reserved = false;
 	count = line_parse(&r->parser, line, receive_sample, r);
 	if (count == 0)
 		return;
 	r->lines++;
-	if (count > 0)
+	if (r->reserved)
+		count = ERR_RESERVED_NAME;
+	if (count < 0)
+		ledger_reject_line(r->ledger, count);
+	if (count == ERR_EVENT || count == ERR_SERVICE_CHECK)
 		return;
-	ledger_reject_line(r->ledger, count);
-	if (count != ERR_EVENT && count != ERR_SERVICE_CHECK)
+	if (count < 0)
 		receive_refuse(r, count);
+	if (r->refused == 0)
+		intake_count_line(r->intake);
+	else
+		intake_count_reject(r->intake, line);
 }
 
 /* Of a datagram that did not fit, the last line is likely cut: it is left out. */
@@ -186,12 +212,12 @@ static void receive_parse(struct receiver *r, size_t count)
 		bytes += r->messages[i].msg_len;
 		receive_datagram(r, &r->messages[i]);
 	}
-	/* Counted before the table can be sealed: received is never less than what became of it. */
+	/* Counted before the mutex goes: whoever has it sees as much received as came of it. */
 	tally_add(&r->ledger->samples, r->samples);
-	intake_unlock(r->intake);
 	tally_add(&r->ledger->lines, r->lines);
 	tally_add(&r->ledger->datagram_bytes, bytes);
 	tally_add(&r->ledger->datagrams, count);
+	intake_unlock(r->intake);
 	receive_show(r);
 }
 
@@ -294,6 +320,7 @@ static void receive_add(struct receiver *r, int fd, size_t buffer_bytes)
 {
 	receive_set_buffer(fd, buffer_bytes);
 	r->sockets[r->socket_count++] = fd;
+	drops_watch(&r->drops, fd);
 }
 
 /* Takes the datagram sockets that systemd holds for us. */
@@ -359,6 +386,7 @@ int receive_open(const struct receive_options *options, struct intake *intake,
 	r->ledger = ledger;
 	r->max_age_s = options->max_age_s;
 	line_parser_init(&r->parser, &options->lines);
+	drops_init(&r->drops, options->state_dir ? options->state_dir : "");
 	r->stop = eventfd(0, EFD_CLOEXEC);
 	status = r->stop < 0 ? -errno : receive_make_buffer(r);
 	if (status == 0)
@@ -387,6 +415,13 @@ void receive_close(struct receiver *r)
 	free(r);
 }
 
+void receive_set_lines(struct receiver *r, const struct line_options *lines)
+{
+	intake_lock(r->intake);
+	line_parser_init(&r->parser, lines);
+	intake_unlock(r->intake);
+}
+
 void receive_set_floor(struct receiver *r, int64_t floor_second)
 {
 	atomic_store_explicit(&r->floor_second, floor_second, memory_order_relaxed);
@@ -394,17 +429,12 @@ void receive_set_floor(struct receiver *r, int64_t floor_second)
 
 void receive_count_drops(struct receiver *r)
 {
-	for (size_t i = 0; i < r->socket_count; i++) {
-		uint32_t info[SK_MEMINFO_VARS];
-		socklen_t size = sizeof(info);
+	tally_add(&r->ledger->kernel_drops, drops_take(&r->drops));
+}
 
-		if (getsockopt(r->sockets[i], SOL_SOCKET, SO_MEMINFO, info, &size) < 0 ||
-		    size < sizeof(info))
-			continue;
-		/* The kernel's counter wraps at 2^32, and so does the difference. */
-		tally_add(&r->ledger->kernel_drops, info[SK_MEMINFO_DROPS] - r->drops[i]);
-		r->drops[i] = info[SK_MEMINFO_DROPS];
-	}
+void receive_drops_reported(struct receiver *r)
+{
+	drops_save(&r->drops);
 }
 
 const char *receive_addresses(const struct receiver *r, char out[RECEIVE_TEXT_SIZE])

@@ -8,9 +8,9 @@
  * those to whom systemd hands it next.
  *
  * Sockets passed by systemd (sd_listen_fds) are used instead of `listen`: they outlive a killed
- * agent, so senders see no error and the kernel keeps what they send. Drops of the kernel are
- * read from SO_MEMINFO at the seal: exact at any moment, also when no later datagram comes to
- * bring an SO_RXQ_OVFL message along, and without a control message a datagram.
+ * agent, so senders see no error and the kernel keeps what they send. What the kernel drops is
+ * counted at the seal (drops.h): exact at any moment, also when no later datagram comes to bring
+ * an SO_RXQ_OVFL message along.
  */
 #ifndef AGENT_RECEIVE_H
 #define AGENT_RECEIVE_H
@@ -32,6 +32,7 @@ struct receive_options {
 	size_t buffer_bytes; /* SO_RCVBUF to ask for */
 	struct line_options lines;
 	int64_t max_age_s;   /* |T older than this is refused, whatever the relays say */
+	const char *state_dir; /* drops.h's, borrowed; NULL or "" for none */
 };
 
 /* Whether a `listen` can be used; NULL when it can, else what is expected (conf.h's check). */
@@ -52,11 +53,18 @@ void receive_stop(struct receiver *r);
 /* Stops it, closes the sockets, frees it. NULL is allowed. */
 void receive_close(struct receiver *r);
 
+/* Lines are read so from now on; what the options borrowed before may go after it. Any thread. */
+void receive_set_lines(struct receiver *r, const struct line_options *lines);
+
 /* Samples of earlier seconds are refused from now on. Any thread. */
 void receive_set_floor(struct receiver *r, int64_t floor_second);
 
 /* Adds what the kernel has dropped since the last call to the ledger. The loop's thread. */
 void receive_count_drops(struct receiver *r);
+
+/* All that was counted has been reported to the fleet: the next agent of these sockets goes on from
+ * there. The loop's thread. */
+void receive_drops_reported(struct receiver *r);
 
 /* `udp://127.0.0.1:8125,...`: where it really listens. Returns out. */
 const char *receive_addresses(const struct receiver *r, char out[RECEIVE_TEXT_SIZE]);

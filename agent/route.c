@@ -94,16 +94,38 @@ static int route_rebuild(struct route *r)
 	return status < 0 ? status : route_build(r, true, &r->last);
 }
 
+static bool route_names(const struct slice *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal(slice_text(name), names[i]))
+			return true;
+	return false;
+}
+
+static size_t route_configured_count(size_t count)
+{
+	return count < ROUTE_CONFIGURED ? count : ROUTE_CONFIGURED;
+}
+
 int route_set_configured(struct route *r, const struct slice *names, size_t count)
 {
-	for (size_t i = 0; i < count && i < ROUTE_CONFIGURED; i++) {
+	int status, failed = 0;
+
+	count = route_configured_count(count);
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		r->relays[slot].configured = r->relays[slot].name != NULL &&
+					     route_names(names, count, r->relays[slot].name);
+	route_forget_unused(r);
+	for (size_t i = 0; i < count; i++) {
 		size_t slot = route_add(r, names[i]);
 
-		if (slot == ROUTE_NONE)
-			return -ENOMEM;
-		r->relays[slot].configured = true;
+		if (slot != ROUTE_NONE)
+			r->relays[slot].configured = true;
+		else
+			failed = -ENOMEM;
 	}
-	return route_rebuild(r);
+	status = route_rebuild(r);
+	return failed ? failed : status;
 }
 
 int route_set_live(struct route *r, const struct slice *names, size_t count)
@@ -165,12 +187,13 @@ const char *route_name(const struct route *r, size_t slot)
 
 bool route_would_keep(const struct route *r, size_t slot, const struct slice *names, size_t count)
 {
-	if (r->relays[slot].name == NULL)
-		return false;
-	if (r->relays[slot].configured)
-		return true;
-	for (size_t i = 0; i < count; i++)
-		if (slice_equal(slice_text(r->relays[slot].name), names[i]))
-			return true;
-	return false;
+	return r->relays[slot].name != NULL &&
+	       (r->relays[slot].configured || route_names(names, count, r->relays[slot].name));
+}
+
+bool route_would_stay(const struct route *r, size_t slot, const struct slice *names, size_t count)
+{
+	return r->relays[slot].name != NULL &&
+	       (r->relays[slot].live ||
+		route_names(names, route_configured_count(count), r->relays[slot].name));
 }

@@ -52,8 +52,9 @@ void route_init(struct route *r);
 /* Frees names and rings. */
 void route_release(struct route *r);
 
-/* The relays of the configuration; names beyond ROUTE_CONFIGURED and repeated ones are left out.
- * 0, -ENOMEM. */
+/* The relays of the configuration; names beyond ROUTE_CONFIGURED and repeated ones are left out. May
+ * be called again: slots of relays that are then neither live nor configured become free; close
+ * their connections before. 0, -ENOMEM. */
 int route_set_configured(struct route *r, const struct slice *names, size_t count)
 	__attribute__((warn_unused_result));
 
@@ -78,6 +79,10 @@ bool route_is_last_resort(const struct route *r, size_t slot);
 
 /* Whether a name would keep a slot under a new live list: asked before route_set_live. */
 bool route_would_keep(const struct route *r, size_t slot, const struct slice *names,
+		      size_t count);
+
+/* The same for another list of configured relays: asked before route_set_configured. */
+bool route_would_stay(const struct route *r, size_t slot, const struct slice *names,
 		      size_t count);
 
 #endif

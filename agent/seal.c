@@ -96,10 +96,13 @@ static void seal_close_batch(struct seal *s)
 	if (s->emit(s->arg, s->partition, &s->writer, s->samples) == 0) {
 		s->counts.batches++;
 		s->counts.samples += s->samples;
+		s->counts.own += s->own;
 	} else {
 		s->counts.lost += s->samples;
+		s->counts.own_lost += s->own;
 	}
 	s->samples = 0;
+	s->own = 0;
 	s->series = 0;
 }
 
@@ -117,11 +120,12 @@ static void seal_put(struct seal *s, const struct table_group *g, uint64_t sampl
 {
 	struct table_series *series = g->series;
 	struct slice name = slice_of(series->bytes, series->size);
+	bool own = series->role == TABLE_OWN;
 	struct batch_group group = { .kind = (enum kind)series->kind, .series = name,
 				     .second = g->second, .bytes = buf_view(&s->bytes) };
 
 	if (buf_status(&s->bytes) < 0) {
-		s->counts.lost += samples;
+		*(own ? &s->counts.own_lost : &s->counts.lost) += samples;
 		return;
 	}
 	if (batch_writer_groups(&s->writer) == 0 || s->partition != series->partition ||
@@ -133,7 +137,7 @@ static void seal_put(struct seal *s, const struct table_group *g, uint64_t sampl
 		s->series++;
 	}
 	batch_writer_add(&s->writer, &group, samples);
-	s->samples += samples;
+	*(own ? &s->own : &s->samples) += samples;
 }
 
 /* Encodes the collected values as one piece of a group. */
@@ -221,12 +225,13 @@ struct seal_counts seal_run(struct seal *s, struct table *t, uint32_t partitions
 	s->emit = emit;
 	s->arg = arg;
 	s->samples = 0;
+	s->own = 0;
 	s->series = 0;
 	s->value_count = 0;
 	batch_writer_reset(&s->writer, 0);
 	count = seal_collect(s, t, partitions);
 	if (count < 0)
-		s->counts.lost = t->samples;
+		s->counts = (struct seal_counts){ .lost = t->samples, .own_lost = t->own_samples };
 	for (ssize_t i = 0; i < count; i++)
 		seal_group(s, s->groups[i]);
 	seal_close_batch(s);

@@ -23,12 +23,15 @@
 
 struct seal_counts {
 	uint64_t batches;
-	uint64_t samples; /* handed on */
-	uint64_t lost;    /* samples for which there was no memory */
+	uint64_t samples;  /* users' samples handed on */
+	uint64_t lost;     /* those for which there was no memory */
+	uint64_t own;      /* samples of the agent's own counters, handed on */
+	uint64_t own_lost;
 };
 
-/* Called with each batch; the writer is valid for the call. Returns 0, or a negative error: then
- * its samples are lost. */
+/* Called with each batch; the writer is valid for the call. samples are the users' in it, while the
+ * batch's header counts the agent's own too. Returns 0, or a negative error: then they are
+ * lost. */
 typedef int (*seal_emit_fn)(void *arg, uint32_t partition, const struct batch_writer *w,
 			    uint64_t samples);
 
@@ -42,7 +45,8 @@ struct seal {
 	struct batch_writer writer;
 	uint32_t mark;
 	size_t series;    /* distinct ones in the writer */
-	uint64_t samples; /* in the writer */
+	uint64_t samples; /* in the writer: users' */
+	uint64_t own;     /* in the writer: the agent's */
 	uint32_t partition;
 	seal_emit_fn emit;
 	void *arg;

@@ -23,6 +23,11 @@ void table_init(struct table *t, struct arena_pool *pool, struct carry *carry, s
 	arena_init(&t->arena, pool);
 }
 
+void table_set_limits(struct table *t, struct limits *limits)
+{
+	t->limits = limits;
+}
+
 void table_release(struct table *t)
 {
 	arena_reset(&t->arena);
@@ -70,35 +75,74 @@ static bool table_grow_series(struct table *t)
 }
 
 static struct table_series *table_make_series(struct table *t, uint64_t hash, enum kind kind,
-					      struct slice bytes)
+					      struct slice bytes, enum table_role role)
 {
-	struct table_series *s;
+	struct table_series *s = arena_take(&t->arena, sizeof(*s) + bytes.size);
 
-	if (t->series_count >= t->max_keys)
-		return NULL;
-	s = arena_take(&t->arena, sizeof(*s) + bytes.size);
 	if (s == NULL)
 		return NULL;
-	*s = (struct table_series){ .hash = hash, .kind = (uint8_t)kind,
+	*s = (struct table_series){ .hash = hash, .kind = (uint8_t)kind, .role = (uint8_t)role,
 				    .size = (uint16_t)bytes.size };
 	memcpy(s->bytes, bytes.ptr, bytes.size);
 	t->series_count++;
+	t->user_count += role == TABLE_USER;
 	t->gauge_count += kind == KIND_GAUGE;
 	return s;
 }
 
-static struct table_series *table_series(struct table *t, enum kind kind, struct slice bytes)
+/* The slot of a series whose hash is given, where it is or would go; NULL without memory. */
+static struct table_series **table_slot(struct table *t, enum kind kind, struct slice bytes,
+					uint64_t hash)
 {
-	uint64_t hash = hash64_seeded(bytes, (uint64_t)kind);
-	struct table_series **slot;
-
 	assert(bytes.size <= LIMIT_SERIES_BYTES);
 	if (4 * (t->series_count + 1) > 3 * t->series_capacity && !table_grow_series(t))
 		return NULL;
-	slot = table_find(t, hash, kind, bytes);
-	if (*slot == NULL)
-		*slot = table_make_series(t, hash, kind, bytes);
-	return *slot;
+	return table_find(t, hash, kind, bytes);
+}
+
+/* A series that no limit is asked about. */
+static struct table_series *table_exempt_series(struct table *t, enum kind kind,
+						struct slice bytes, enum table_role role)
+{
+	uint64_t hash = hash64_seeded(bytes, (uint64_t)kind);
+	struct table_series **slot = table_slot(t, kind, bytes, hash);
+
+	if (slot != NULL && *slot == NULL)
+		*slot = table_make_series(t, hash, kind, bytes, role);
+	return slot ? *slot : NULL;
+}
+
+/* The series for a new one's samples: that one, or where it overflows. *verdict says which. */
+static struct table_series *table_new_series(struct table *t, uint64_t hash, enum kind kind,
+					     struct slice bytes, enum limits_verdict *verdict)
+{
+	uint8_t storage[LIMITS_SERIES_SIZE];
+
+	if (t->limits == NULL)
+		return t->user_count < t->max_keys ?
+			       table_make_series(t, hash, kind, bytes, TABLE_USER) :
+			       NULL;
+	*verdict = limits_admit(t->limits, bytes, hash, t->user_count);
+	if (*verdict == LIMITS_ADMITTED)
+		return table_make_series(t, hash, kind, bytes, TABLE_USER);
+	return table_exempt_series(t, kind, limits_overflow(t->limits, bytes, storage),
+				   TABLE_OVERFLOW);
+}
+
+static struct table_series *table_series(struct table *t, enum kind kind, struct slice bytes,
+					 enum limits_verdict *verdict)
+{
+	uint64_t hash = hash64_seeded(bytes, (uint64_t)kind);
+	struct table_series **slot = table_slot(t, kind, bytes, hash);
+	struct table_series *s;
+
+	if (slot == NULL || *slot != NULL)
+		return slot ? *slot : NULL;
+	s = table_new_series(t, hash, kind, bytes, verdict);
+	/* Making the overflow series may have moved the slots. */
+	if (s != NULL && s->role == TABLE_USER)
+		*slot = s;
+	return s;
 }
 
 static uint64_t table_group_hash(const struct table_series *s, int64_t second, double rate,
@@ -307,6 +351,7 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 {
 	bool weighs = sample->kind == KIND_DISTRIBUTION || sample->kind == KIND_COUNTER;
 	double rate = weighs ? sample->rate : 1;
+	enum limits_verdict verdict = LIMITS_ADMITTED;
 	struct table_series *s;
 	struct table_group *g;
 	uint32_t weight = 1;
@@ -315,9 +360,10 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 		return ERR_BAD_RATE;
 	if (sample->kind == KIND_COUNTER && !isfinite(sample->value / rate))
 		return ERR_BAD_VALUE;
-	s = table_series(t, sample->kind, sample->series);
+	s = table_series(t, sample->kind, sample->series, &verdict);
 	if (s == NULL)
 		return ERR_OVER_LIMIT;
+	t->latest = s;
 	if (sample->kind == KIND_DISTRIBUTION && rate < 1)
 		weight = carry_weight(t->carry, s->hash, rate);
 	g = table_group(t, s, second, rate, weight);
@@ -325,13 +371,52 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 		return ERR_OVER_LIMIT;
 	g->samples++;
 	t->samples++;
+	if (verdict != LIMITS_ADMITTED)
+		t->overflowed[verdict]++;
 	return 0;
+}
+
+void table_count_line(struct table *t)
+{
+	if (t->latest != NULL)
+		t->latest->lines++;
+}
+
+int table_add_own(struct table *t, struct slice series, double value, int64_t second)
+{
+	struct table_series *s = table_exempt_series(t, KIND_COUNTER, series, TABLE_OWN);
+	struct table_group *g = s ? table_group(t, s, second, 1, 1) : NULL;
+	uint64_t word;
+
+	memcpy(&word, &value, sizeof(word));
+	if (g == NULL || !table_put_run(t, g, word))
+		return ERR_OVER_LIMIT;
+	g->samples++;
+	t->own_samples++;
+	return 0;
+}
+
+/* The series of what was held back. It has been admitted before, or is an overflow series:
+ * only the number is asked about. */
+static struct table_series *table_held_series(struct table *t, struct slice series)
+{
+	uint64_t hash = hash64_seeded(series, (uint64_t)KIND_GAUGE);
+	struct table_series **slot = table_slot(t, KIND_GAUGE, series, hash);
+	bool overflow = limits_is_overflow(series);
+
+	if (slot == NULL || *slot != NULL)
+		return slot ? *slot : NULL;
+	if (!overflow && t->user_count >= t->max_keys)
+		return NULL;
+	*slot = table_make_series(t, hash, KIND_GAUGE, series,
+				  overflow ? TABLE_OVERFLOW : TABLE_USER);
+	return *slot;
 }
 
 int table_add_earlier(struct table *t, struct slice series, int64_t second,
 		      const struct group_gauge *earlier)
 {
-	struct table_series *s = table_series(t, KIND_GAUGE, series);
+	struct table_series *s = table_held_series(t, series);
 	struct table_group *g = s ? table_group(t, s, second, 1, 1) : NULL;
 
 	if (g == NULL)
@@ -363,7 +448,11 @@ void table_reset(struct table *t)
 	t->groups_count = 0;
 	t->group_total = 0;
 	t->gauge_count = 0;
+	t->user_count = 0;
+	t->latest = NULL;
 	t->samples = 0;
+	t->own_samples = 0;
+	memset(t->overflowed, 0, sizeof(t->overflowed));
 	arena_reset(&t->arena);
 }
 

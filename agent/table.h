@@ -7,15 +7,18 @@
  * their fold in order of arrival, sets the members' hashes. Adding costs one hash and one
  * probe; a sample of another second than the series' newest, one probe more.
  *
- * 100,000 keys of ten values cost about 25 MB. Series are bounded by max_keys, all the rest by
- * the arena's pool; what is over either is refused with ERR_OVER_LIMIT. Pure; one thread at a
- * time (the receivers' mutex).
+ * 100,000 keys of ten values cost about 25 MB. Series are bounded by limits.h, whose overflow series
+ * takes the samples of those that are over (without it by max_keys, and they are refused); all
+ * the rest by the arena's pool: what is over that is refused with ERR_OVER_LIMIT. The agent's
+ * own counters are put in beside the users' samples and are in no count but own_samples. Pure;
+ * one thread at a time (the receivers' mutex).
  */
 #ifndef AGENT_TABLE_H
 #define AGENT_TABLE_H
 
 #include "agent/arena.h"
 #include "agent/carry.h"
+#include "agent/limits.h"
 #include "proto/group.h"
 #include "proto/kind.h"
 #include "proto/line.h"
@@ -46,13 +49,22 @@ struct table_group {
 	uint32_t weight; /* of a distribution's values */
 };
 
+/* Whose a series is. */
+enum table_role {
+	TABLE_USER,
+	TABLE_OVERFLOW, /* users' samples that were over a limit */
+	TABLE_OWN,      /* the agent's own counters */
+};
+
 struct table_series {
 	struct table_group *groups; /* newest first */
 	uint64_t hash;              /* of kind and series */
 	uint32_t partition;         /* the seal's to fill in */
 	uint32_t mark;              /* the seal's: the batch it was last put in */
+	uint32_t lines;             /* table_count_line */
 	uint16_t size;
 	uint8_t kind;
+	uint8_t role;
 	uint8_t bytes[]; /* the canonical series */
 };
 
@@ -68,8 +80,13 @@ struct table {
 	size_t groups_count;
 	size_t group_total;
 	size_t gauge_count; /* series of that kind */
+	size_t user_count;  /* series of users: what the limits bound */
 	size_t max_keys;
-	uint64_t samples;
+	struct limits *limits;       /* NULL: max_keys alone */
+	struct table_series *latest; /* the last sample's */
+	uint64_t samples;     /* of users, in overflow series too */
+	uint64_t own_samples; /* of the agent's own counters */
+	uint64_t overflowed[LIMITS_VERDICTS]; /* samples in overflow series, by the limit */
 };
 
 /* An empty table of at most max_keys series over a pool and a carry (both borrowed; the
@@ -79,10 +96,20 @@ void table_init(struct table *t, struct arena_pool *pool, struct carry *carry, s
 /* Frees all. */
 void table_release(struct table *t);
 
+/* New series are judged by these limits (borrowed; shared by the tables) from now on. */
+void table_set_limits(struct table *t, struct limits *limits);
+
 /* Adds one sample (line.h) to a second. 0; ERR_OVER_LIMIT; ERR_BAD_RATE (a distribution's rate
  * that no weight can express), ERR_BAD_VALUE (value / rate is not finite): then it was not
  * added. */
 int table_add(struct table *t, const struct line_sample *sample, int64_t second)
+	__attribute__((warn_unused_result));
+
+/* Counts a line for the series of the last sample. */
+void table_count_line(struct table *t);
+
+/* Adds to one of the agent's own counters. 0, ERR_OVER_LIMIT. */
+int table_add_own(struct table *t, struct slice series, double value, int64_t second)
 	__attribute__((warn_unused_result));
 
 /* Puts a gauge's earlier fold before what the table has of the same second. 0,

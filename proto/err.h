@@ -34,6 +34,7 @@
 	X(-1019, TOO_OLD, "the timestamp lies before the oldest hour that can be written")     \
 	X(-1020, TOO_NEW, "the timestamp lies more than 5 minutes ahead")                      \
 	X(-1021, OVER_LIMIT, "a limit on series was reached")                                  \
+	X(-1022, RESERVED_NAME, "names that begin with hourglass. are the pipeline's own")     \
 	/* formats (BATCH.md, SKETCH.md) */                                                    \
 	X(-1101, TRUNCATED, "the bytes end too early")                                         \
 	X(-1102, TRAILING, "bytes follow the end")                                             \

@@ -9,6 +9,9 @@
 
 #include <assert.h>
 
+static_assert(LIMIT_NAME_BYTES == LIMIT_SERIES_BYTES && LIMIT_MEMBER_BYTES == LIMIT_SERIES_BYTES,
+	      "max_series_bytes bounds all three");
+
 /* Digits that a double holds whole, whatever they are: 10^15 < 2^53. */
 #define LINE_SHORT_DIGITS 15
 
@@ -26,6 +29,10 @@ void line_parser_init(struct line_parser *p, const struct line_options *options)
 
 	assert(o->add_tag_count <= LIMIT_TAGS);
 	p->options = *o;
+	if (o->max_tags == 0 || o->max_tags > LIMIT_TAGS)
+		p->options.max_tags = LIMIT_TAGS;
+	if (o->max_series_bytes == 0 || o->max_series_bytes > LIMIT_SERIES_BYTES)
+		p->options.max_series_bytes = LIMIT_SERIES_BYTES;
 	/* With tags to add no name is plain, and the short way is never taken. */
 	for (unsigned byte = 0; byte < sizeof(p->plain); byte++)
 		p->plain[byte] = o->add_tag_count == 0 && line_byte_plain((uint8_t)byte) &&
@@ -89,7 +96,7 @@ static int line_parse_short(const struct line_parser *p, struct slice line, line
 	sample.series = slice_of(line.ptr, (size_t)(at - line.ptr));
 	/* A leading `_` may begin an event. */
 	if (at == end || *at != ':' || at == line.ptr || *line.ptr == '_' ||
-	    sample.series.size > LIMIT_NAME_BYTES)
+	    sample.series.size > p->options.max_series_bytes)
 		return 0;
 	at = line_short_number(at + 1, end, &sample.value);
 	if (at == NULL || !line_body_type(slice_of(at + 1, (size_t)(end - at - 1)), &sample.type) ||
@@ -115,11 +122,12 @@ static int line_value(const struct line_parser *p, struct slice text, struct lin
 	return 0;
 }
 
-static int line_member(struct slice text, struct line_sample *sample)
+static int line_member(const struct line_parser *p, struct slice text,
+		       struct line_sample *sample)
 {
 	if (text.size == 0)
 		return ERR_EMPTY_VALUE;
-	if (text.size > LIMIT_MEMBER_BYTES)
+	if (text.size > p->options.max_series_bytes)
 		return ERR_MEMBER_TOO_LONG;
 	sample->value = 0;
 	sample->gauge_delta = false;
@@ -156,7 +164,7 @@ static int line_group(const struct line_parser *p, const struct line_group *grou
 			line_cut(&values, ':', &text);
 		if (text.size == 0)
 			continue;
-		r = group->type == LINE_SET ? line_member(text, sample)
+		r = group->type == LINE_SET ? line_member(p, text, sample)
 					    : line_value(p, text, sample);
 		if (r < 0)
 			return r;
@@ -210,11 +218,15 @@ static int line_series(struct line_parser *p, struct slice name, const struct li
 	size_t size;
 	int r;
 
+	if (tags->count > p->options.max_tags)
+		return ERR_TOO_MANY_TAGS;
 	*series = name;
 	if (tags->count == 0 && memchr(name.ptr, ';', name.size) == NULL &&
 	    memchr(name.ptr, '\\', name.size) == NULL)
 		return 0;
 	r = series_build(name, tags->tags, tags->count, p->series, &size);
+	if (r == 0 && size > p->options.max_series_bytes)
+		r = ERR_SERIES_TOO_LONG;
 	*series = slice_of(p->series, size);
 	return r;
 }
@@ -227,6 +239,8 @@ static int line_name(struct line_parser *p, struct slice text, struct slice *nam
 
 	if (r == 0 && p->options.sanitize_statsd)
 		r = line_name_sanitize(p->name, name);
+	if (r == 0 && name->size > p->options.max_series_bytes)
+		r = ERR_NAME_TOO_LONG;
 	return r;
 }
 

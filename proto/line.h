@@ -56,6 +56,10 @@ struct line_options {
 					   * all but [a-zA-Z_.0-9-] removed */
 	const struct series_tag *add_tags; /* put on every series, unless the line has the key */
 	size_t add_tag_count;
+	/* Less than the format allows; 0: as the format. Of a line, tags that are added included; of a
+	 * name, a series and a set's member. */
+	size_t max_tags;
+	size_t max_series_bytes;
 };
 
 struct line_parser {

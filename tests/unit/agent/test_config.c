@@ -106,7 +106,7 @@ static void test_tags_are_taken_apart(void **state)
 
 	(void)state;
 	accept("add_tags=instance=web-3, zone=a=b,empty=", &c);
-	assert_int_equal(config_tags(&c, tags), 3);
+	assert_int_equal(config_tags(c.add_tags, tags), 3);
 	assert_true(slice_equal(tags[0].key, slice_text("instance")));
 	assert_true(slice_equal(tags[0].value, slice_text("web-3")));
 	assert_true(slice_equal(tags[1].value, slice_text("a=b")));
