@@ -74,7 +74,11 @@ static void effects_rejected(void *arg, const struct stream_id *id, const struct
 static void effects_watermark(void *arg, const uint8_t agent_id[FRAME_AGENT_BYTES],
 			    const struct frame_watermark *watermark)
 {
-	membership_watermark(((struct effects *)arg)->membership, agent_id, watermark);
+	const struct effects *e = arg;
+
+	/* A Redis that is refused is left as it is. */
+	if (store_ready(e->store))
+		membership_watermark(e->membership, agent_id, watermark);
 }
 
 static void effects_greeted(void *arg, struct session *s, const struct frame_hello *hello)

@@ -37,9 +37,10 @@ class Servers:
     """redis-server processes by port."""
 
     def __init__(self, stack):
-        self.stack, self.process = stack, {}
+        self.stack, self.process, self.arguments = stack, {}, {}
 
     def start(self, port, *more):
+        self.arguments[port] = more
         folder = os.path.join(self.stack.folder, f"redis-{port}")
         os.makedirs(folder, exist_ok=True)
         self.process[port] = self.stack.add(f"redis-{port}", [
@@ -106,7 +107,8 @@ class Clustered(Servers):
         for port, bus_port in zip(self.ports, bus):
             self.start_data(port, "--cluster-enabled", "yes", "--cluster-port", str(bus_port),
                             "--cluster-node-timeout", str(node_timeout_ms),
-                            "--cluster-replica-validity-factor", "0")
+                            "--cluster-replica-validity-factor", "0",
+                            "--cluster-require-full-coverage", "no")
         self.cli("--cluster", "create", *[f"127.0.0.1:{p}" for p in self.ports],
                  "--cluster-replicas", "1", "--cluster-yes")
         wait_for(self.is_whole, "the Cluster is whole")
@@ -119,14 +121,14 @@ class Clustered(Servers):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def nodes(self, of=None):
-        """CLUSTER NODES of one that answers: port -> (id, flags, slot ranges)."""
-        for port in [of] if of else self.ports:
+    def nodes(self):
+        """CLUSTER NODES of the first that answers: port -> (id, flags, slot ranges)."""
+        for port in self.ports:
             text = try_redis(lambda p=port: connect(p).execute_command("CLUSTER", "NODES"))
             if text:
-                return {int(at.split(":")[1].split("@")[0]): (node["node_id"], node["flags"],
-                                                              node["slots"])
-                        for at, node in text.items()}
+                lines = [line.split(" ") for line in text.decode().splitlines()]
+                return {int(w[1].split("@")[0].rsplit(":", 1)[1]): (w[0], w[2].split(","), w[8:])
+                        for w in lines}
         return {}
 
     def masters(self):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis behind sentinels: a master that dies, and one that dies with commits nobody else has."""
+import os
+import shutil
 import signal
 import time
 
@@ -80,3 +82,32 @@ def test_a_failover_that_forgets_commits(fleet):
         assert (status, answer["value"]) == (200, 8), key
     assert sum(total(r, "hourglass_relay_streams_reset_total") +
                total(r, "hourglass_relay_refusals_total") for r in relays) > 0, "nothing was lost"
+
+
+def test_a_redis_that_comes_back_empty_is_refused_until_somebody_allows_it(stack):
+    """The relay goes on trying, commits nothing, and its agents keep everything."""
+    stack.start_redis()
+    stack.start_relay("relay-0").terminate()  # it has initialised the store
+    relay = stack.start_relay(auto_init="no")
+    queryd, agent = stack.start_queryd(), stack.start_agent([relay])
+    send(agent, "kept:1|c")
+    wait_count(queryd, "kept", 1, stat="sum")
+    stack.redis_process.kill()
+    shutil.rmtree(os.path.join(stack.folder, "appendonlydir"))
+    stack.redis_process.start()
+    stack.wait_redis()
+    relay.logged("store_not_ready.*this Redis is empty and auto_init is off")
+    send(agent, "kept:10|c")
+    assert http(relay, "/readyz", relay.admin) == (503, "this Redis is empty and auto_init is off")
+    tried_until = time.monotonic() + 3
+    wait_for(lambda: time.monotonic() > tried_until, "some more attempts", 4)
+    assert relay.alive() and stack.redis().keys("*") == []
+    assert metrics(relay)["hourglass_relay_store_up"] == 0
+    # The same while it stays connected.
+    allowed = stack.start_relay("relay-x", auto_init="yes")
+    wait_count(queryd, "kept", 11, stat="sum")
+    allowed.kill()
+    stack.redis().flushall()
+    send(agent, "kept:100|c")
+    wait_for(lambda: http(relay, "/readyz", relay.admin)[0] == 503, "it is refused again")
+    assert relay.alive() and stack.redis().exists("hg:{fleet}") == 0
