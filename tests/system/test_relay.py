@@ -139,7 +139,7 @@ def test_a_stop_is_not_held_up_by_a_redis_that_stands_still(stack):
     relay = stack.start_relay()
     agent = stack.start_agent([relay])
     send(agent, "held:1|c")
-    wait_for(lambda: total(relay, "hourglass_relay_samples_committed_total") == 1, "its stream is open")
+    wait_for(lambda: total(relay, "hourglass_relay_samples_committed_total") > 0, "its stream is open")
     stack.redis_process.signal(signal.SIGSTOP)
     send(agent, "held:1|c")
     wait_for(lambda: metrics(relay)["hourglass_relay_held_bytes"] > 0, "a batch is held")
