@@ -2,8 +2,8 @@
 #include "relay/acks.h"
 
 #include "proto/limits.h"
+#include "relay/committer.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 /* Streams a frame: keeps the array on the stack small. */
@@ -19,18 +19,21 @@ void acks_add(struct acks *a, struct committer_peer *peer, const struct frame_st
 {
 	struct frame_stream alone = *stream;
 
-	if (a->list == NULL)
+	if (a->list == NULL) {
 		a->send(a->arg, peer, &alone, 1);
-	else
-		a->list[a->count++] = (struct ack){ peer, *stream };
+		return;
+	}
+	a->list[a->count] = (struct ack){ peer, a->count, *stream };
+	a->count++;
 }
 
 static int acks_compare(const void *left, const void *right)
 {
-	uintptr_t a = (uintptr_t)((const struct ack *)left)->peer;
-	uintptr_t b = (uintptr_t)((const struct ack *)right)->peer;
+	const struct ack *a = left, *b = right;
 
-	return (a > b) - (a < b);
+	if (a->peer->born != b->peer->born)
+		return a->peer->born < b->peer->born ? -1 : 1;
+	return (a->at > b->at) - (a->at < b->at);
 }
 
 void acks_finish(struct acks *a)

@@ -2,7 +2,8 @@
  * acks.h - groups what many streams are to be told into one list a session.
  *
  * A commit or a read concerns thousands of streams of thousands of sessions, in any order;
- * each session should get one frame. Collect, then send: sorted by session, O(n log n).
+ * each session should get one frame. Collect, then send: the oldest session first, each with its
+ * streams in the order they were added, wherever anything lies in memory; O(n log n).
  * Without memory each stream is sent by itself at once, because losing one would stall its agent.
  */
 #ifndef RELAY_ACKS_H
@@ -16,6 +17,7 @@ struct committer_peer;
 
 struct ack {
 	struct committer_peer *peer;
+	size_t at; /* in the order they were added */
 	struct frame_stream stream;
 };
 
