@@ -202,6 +202,7 @@ static void lane_note_chain(struct lane *l, const struct stream_state *stored,
 			    enum lane_cause cause, int64_t now_ms, struct lane_change *change)
 {
 	bool behind = stored->seq < l->committed;
+	bool looked_up = cause == LANE_OPENED || cause == LANE_RESET;
 
 	if (!lane_owns(l, stored)) {
 		change->verdict = LANE_FOREIGN;
@@ -211,9 +212,9 @@ static void lane_note_chain(struct lane *l, const struct stream_state *stored,
 		change->verdict = LANE_REWOUND;
 	lane_stamp(l, stored->seq, now_ms, change);
 	l->stored = *stored;
-	l->opened = true;
+	l->opened |= looked_up;
 	l->committed = stored->seq;
-	if (cause == LANE_OPENED || cause == LANE_RESET || behind || l->sent < stored->seq)
+	if (looked_up || behind || l->sent < stored->seq)
 		l->sent = stored->seq;
 }
 

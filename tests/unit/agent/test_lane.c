@@ -144,6 +144,25 @@ static void test_declared_loss_is_counted_once(void **state)
 	assert_int_equal(told(w, LANE_COMMITTED, 3, chain_of(w, 3)).lost, 0);
 }
 
+/* A relay that is still reading the state for our OPEN tells an older session's commit: what was sent
+ * on that, it would throw away. */
+static void test_only_the_answer_to_open_opens_a_lane(void **state)
+{
+	struct world *w = *state;
+	uint64_t lost;
+	bool named;
+
+	seal(w, 10);
+	seal(w, 10);
+	open_at_nonce(w);
+	assert_int_equal(send(w, &named, &lost), 1);
+	lane_detach(&w->l);
+	assert_int_equal(told(w, LANE_COMMITTED, 1, chain_of(w, 1)).committed, 10);
+	assert_int_equal(send(w, &named, &lost), 0);
+	told(w, LANE_OPENED, 1, chain_of(w, 1));
+	assert_int_equal(send(w, &named, &lost), 2);
+}
+
 static void test_the_last_64_dropped_batches_are_remembered(void **state)
 {
 	struct world *w = *state;
@@ -205,6 +224,7 @@ int main(void)
 		T(test_a_batch_lost_in_the_spool_is_declared_by_the_next),
 		T(test_a_first_batch_lost_is_declared_against_the_nonce),
 		T(test_declared_loss_is_counted_once),
+		T(test_only_the_answer_to_open_opens_a_lane),
 		T(test_the_last_64_dropped_batches_are_remembered),
 		T(test_memory_of_notes_stays_bounded),
 		T(test_abandoning_counts_what_was_not_committed),
