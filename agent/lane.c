@@ -152,8 +152,11 @@ static bool lane_owns(const struct lane *l, const struct stream_state *stored)
 	return stored->seq + 1 < l->next_seq || l->chain == stored->value;
 }
 
-/* Forgets when batches after a seq were committed; notes it for the others. */
-static void lane_stamp(struct lane *l, uint64_t seq, int64_t now_ms, struct lane_change *change)
+/* Forgets when batches after a seq were committed; notes it for the others. `anew`: also for those of
+ * which it was known: the state was looked up after a doubt, and what it shows may have been forgotten
+ * since and committed again, by another relay, a moment ago. */
+static void lane_stamp(struct lane *l, uint64_t seq, int64_t now_ms, bool anew,
+		       struct lane_change *change)
 {
 	for (size_t i = l->past; i < l->count; i++) {
 		struct lane_record *r = lane_at(l, i);
@@ -162,7 +165,7 @@ static void lane_stamp(struct lane *l, uint64_t seq, int64_t now_ms, struct lane
 			r->committed_ms = LANE_NOT_YET;
 			continue;
 		}
-		if (r->committed_ms == LANE_NOT_YET)
+		if (anew || r->committed_ms == LANE_NOT_YET)
 			r->committed_ms = now_ms;
 		if (!r->counted) {
 			r->counted = true;
@@ -210,7 +213,7 @@ static void lane_note_chain(struct lane *l, const struct stream_state *stored,
 	}
 	if (behind)
 		change->verdict = LANE_REWOUND;
-	lane_stamp(l, stored->seq, now_ms, change);
+	lane_stamp(l, stored->seq, now_ms, looked_up, change);
 	l->stored = *stored;
 	l->opened |= looked_up;
 	l->committed = stored->seq;

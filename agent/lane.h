@@ -9,7 +9,8 @@
  * What Redis has of the lane (`stored`) decides all: the first batch after it names it as its
  * predecessor when that is not the batch's own chain (the nonce of an OPEN; a declared gap),
  * and a stored state that lies behind what we had seen makes the lane rewind and send again.
- * Committed batches stay until a later CONFIRM has shown them (CONTRACT.md). Notes of the
+ * Committed batches stay until a later CONFIRM has shown them, the grace window after COMMITTED
+ * or after the state was last looked up, by OPEN or RESET (CONTRACT.md). Notes of the
  * last dropped batches are kept so that a state from before them can be checked, and what
  * was lost be counted. Pure: time is an argument. Belongs to its outbox.
  */

@@ -163,6 +163,25 @@ static void test_only_the_answer_to_open_opens_a_lane(void **state)
 	assert_int_equal(send(w, &named, &lost), 2);
 }
 
+/* A state that is looked up after a doubt may have been written again a moment ago. */
+static void test_the_grace_window_begins_anew_when_a_state_is_looked_up(void **state)
+{
+	static const enum lane_cause causes[] = { LANE_OPENED, LANE_RESET };
+	struct world *w = *state;
+
+	seal(w, 10);
+	open_at_nonce(w);
+	told(w, LANE_COMMITTED, 1, chain_of(w, 1));
+	for (size_t i = 0; i < 2; i++) {
+		struct stream_state stored = { .known = true, .seq = 1, .value = chain_of(w, 1) };
+
+		lane_note_state(&w->l, &stored, causes[i], 5000 + (int64_t)i);
+		assert_int_equal(lane_drop_stable(&w->l, 1, 4999 + (int64_t)i, w->spool), 0);
+	}
+	told(w, LANE_COMMITTED, 1, chain_of(w, 1));
+	assert_int_equal(lane_drop_stable(&w->l, 1, 5001, w->spool), 10);
+}
+
 static void test_the_last_64_dropped_batches_are_remembered(void **state)
 {
 	struct world *w = *state;
@@ -225,6 +244,7 @@ int main(void)
 		T(test_a_first_batch_lost_is_declared_against_the_nonce),
 		T(test_declared_loss_is_counted_once),
 		T(test_only_the_answer_to_open_opens_a_lane),
+		T(test_the_grace_window_begins_anew_when_a_state_is_looked_up),
 		T(test_the_last_64_dropped_batches_are_remembered),
 		T(test_memory_of_notes_stays_bounded),
 		T(test_abandoning_counts_what_was_not_committed),
