@@ -127,6 +127,10 @@ def start_all(stack, build, socket, port):
     wait_until(stack, "the agent is ready", lambda: http_ok(f"http://127.0.0.1:{port(8126)}/readyz"))
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build/release")
@@ -139,8 +143,9 @@ def main():
     port = lambda base: base + args.offset  # noqa: E731
     socket, folder = redis_socket(data)
     stack = Stack(data)
-    # From here on a signal only asks; the loop below and the waits above it end in order.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    # From here on a signal only asks, also where a shell started us with SIGINT ignored.
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     code = 0
     try:
         start_all(stack, args.build, socket, port)
