@@ -364,16 +364,32 @@ static void reads_follow(struct committer *c, const struct committer_call *call,
 	}
 }
 
+/* Answers the session. Streams that are being read again are left out: a CONFIRMED must not overtake
+ * their RESET, or what was written a moment ago would pass for what has lasted. */
+static void reads_tell_confirmed(struct committer *c, const struct committer_call *call,
+				 const struct frame_stream *list, struct frame_stream *told)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < call->count; i++) {
+		const struct track *t = track_find(&c->tracks, &list[i].id);
+
+		if (t == NULL || t->phase == TRACK_READY)
+			told[count++] = list[i];
+	}
+	if (count > 0)
+		c->o.effects->confirmed(c->o.arg, call->peer, call->token, told, count);
+}
+
 void reads_confirmed(struct committer *c, struct committer_call *call,
 		     const struct answer *answer, int64_t now_ms)
 {
-	struct frame_stream *list = calloc(call->count + 1, sizeof(*list));
-	struct committer_peer *peer = call->peer;
+	struct frame_stream *list = calloc(2 * call->count + 1, sizeof(*list));
 
 	reads_unlink(call);
 	if (answer->kind == ANSWER_OK && list != NULL && reads_parse(c, call, answer, list)) {
-		if (peer != NULL)
-			c->o.effects->confirmed(c->o.arg, peer, call->token, list, call->count);
+		if (call->peer != NULL)
+			reads_tell_confirmed(c, call, list, list + call->count);
 		if (reads_rolled_back(c, call, list))
 			committer_discard(c, COMMITTER_ROLLBACK, 0, now_ms);
 		else

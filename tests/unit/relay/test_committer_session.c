@@ -226,6 +226,22 @@ static void test_a_confirm_without_an_answer_is_forgotten(void **state)
 	expect_nothing(w);
 }
 
+static void test_confirmed_does_not_overtake_a_reset(void **state)
+{
+	struct world *w = *state;
+
+	commit_first(w);
+	ask_confirm(w, &w->peer, &w->a, 1);
+	committer_discard(&w->c, COMMITTER_LOST, 0, w->now);
+	deliver(w);
+	expect_nothing(w);
+	settle(w);
+	expect(w, RESET, &w->a, 1, "c");
+	ask_confirm(w, &w->peer, &w->a, 2);
+	deliver(w);
+	expect(w, CONFIRMED, &w->a, 1, "c");
+}
+
 static void test_close_forgets_a_stream_that_is_done(void **state)
 {
 	struct world *w = *state;
@@ -324,6 +340,7 @@ int main(void)
 		T(confirm_of_a_stream_that_went_on_elsewhere_is_no_refusal),
 		T(an_open_that_shows_redis_went_back_is_a_refusal),
 		T(a_confirm_without_an_answer_is_forgotten),
+		T(confirmed_does_not_overtake_a_reset),
 		T(close_forgets_a_stream_that_is_done),
 		T(close_leaves_what_is_not_committed),
 		T(drain_commits_what_is_merged_and_takes_no_more),
