@@ -3,59 +3,12 @@
 
 #include "proto/hour.h"
 #include "proto/json.h"
+#include "queryd/answer_put.h"
 
 #include <assert.h>
-#include <math.h>
 #include <string.h>
 
 #define QUOTED_BYTES 200 /* of a key in a message */
-
-static void put_number(struct json *j, const char *name, double value)
-{
-	json_key(j, name);
-	if (isfinite(value))
-		json_number(j, value);
-	else
-		json_null(j);
-}
-
-static void put_flag(struct json *j, const char *name, bool value)
-{
-	json_key(j, name);
-	json_bool(j, value);
-}
-
-static void put_text(struct json *j, const char *name, const char *text)
-{
-	json_key(j, name);
-	json_text(j, text);
-}
-
-static void put_time(struct json *j, const char *name, int64_t hour)
-{
-	char text[HOUR_TEXT_SIZE];
-
-	put_text(j, name, hour_format_second(hour * HOUR_SECONDS, text));
-}
-
-/* `value`, `count`, `exact`: what every value comes with. */
-static void put_value(struct json *j, const struct stat_result *result)
-{
-	put_number(j, "value", result->value);
-	put_number(j, "count", result->count);
-	put_flag(j, "exact", result->exact);
-}
-
-static void put_verdict(struct json *j, const struct agents_verdict *verdict)
-{
-	put_flag(j, "complete", verdict->complete);
-	if (verdict->complete)
-		return;
-	json_key(j, "waiting");
-	json_u64(j, verdict->waiting);
-	json_key(j, "gone");
-	json_u64(j, verdict->gone);
-}
 
 static void put_kind(struct json *j, enum kind kind)
 {
@@ -77,7 +30,7 @@ static void put_hours(struct json *j, const struct plan_result *result)
 		json_object_open(j);
 		json_key(j, "hour");
 		json_i64(j, result->points[i].from_hour % DAY_HOURS);
-		put_value(j, &result->points[i].result);
+		answer_put_value(j, &result->points[i].result);
 		json_object_close(j);
 	}
 	json_array_close(j);
@@ -91,8 +44,8 @@ static void put_points(struct json *j, const struct plan_result *result)
 	json_array_open(j);
 	for (i = 0; i < result->point_count; i++) {
 		json_object_open(j);
-		put_time(j, "time", result->points[i].from_hour);
-		put_value(j, &result->points[i].result);
+		answer_put_time(j, "time", result->points[i].from_hour);
+		answer_put_value(j, &result->points[i].result);
 		json_object_close(j);
 	}
 	json_array_close(j);
@@ -103,17 +56,17 @@ static void put_total(struct json *j, const struct answer_about *about,
 {
 	char day[HOUR_TEXT_SIZE];
 
-	put_text(j, "date", hour_format_day(hour_day(about->from_hour), day));
+	answer_put_text(j, "date", hour_format_day(hour_day(about->from_hour), day));
 	if (about->route == ROUTE_HOUR) {
 		json_key(j, "hour");
 		json_i64(j, about->from_hour % DAY_HOURS);
 	}
-	put_time(j, "from", about->from_hour);
-	put_time(j, "to", about->to_hour);
-	put_value(j, &result->total);
-	put_number(j, "rank_error", result->total.rank_error);
-	put_flag(j, "sampled", result->total.sampled);
-	put_verdict(j, &about->verdict);
+	answer_put_time(j, "from", about->from_hour);
+	answer_put_time(j, "to", about->to_hour);
+	answer_put_value(j, &result->total);
+	answer_put_number(j, "rank_error", result->total.rank_error);
+	answer_put_flag(j, "sampled", result->total.sampled);
+	answer_put_verdict(j, &about->verdict);
 	if (about->route == ROUTE_DAY)
 		put_hours(j, result);
 }
@@ -123,10 +76,10 @@ static void put_range(struct json *j, const struct answer_about *about,
 {
 	static const char *const steps[] = { "hour", "day", "total" };
 
-	put_time(j, "from", about->from_hour);
-	put_time(j, "to", about->to_hour);
-	put_text(j, "step", steps[about->step]);
-	put_verdict(j, &about->verdict);
+	answer_put_time(j, "from", about->from_hour);
+	answer_put_time(j, "to", about->to_hour);
+	answer_put_text(j, "step", steps[about->step]);
+	answer_put_verdict(j, &about->verdict);
 	put_points(j, result);
 }
 
@@ -143,14 +96,14 @@ static void put_overview(struct json *j, const struct plan_result *result)
 			json_text(j, kind_name(stat_kinds[i]));
 	}
 	json_array_close(j);
-	put_time(j, "first", result->first_hour);
-	put_time(j, "last", result->last_hour);
+	answer_put_time(j, "first", result->first_hour);
+	answer_put_time(j, "last", result->last_hour);
 	json_key(j, "stats");
 	json_object_open(j);
 	for (i = 0; result->last && stat_overview(result->last->kind, i, &stat); i++) {
 		value = stat_eval(&stat, result->last);
 		if (value.has)
-			put_number(j, stat.name, value.value);
+			answer_put_number(j, stat.name, value.value);
 	}
 	json_object_close(j);
 }
@@ -168,7 +121,7 @@ void answer_result(struct buf *out, const struct answer_about *about,
 		put_overview(&j, result);
 	} else {
 		put_kind(&j, result->kind);
-		put_text(&j, "stat", about->stat.name);
+		answer_put_text(&j, "stat", about->stat.name);
 		if (about->route == ROUTE_RANGE)
 			put_range(&j, about, result);
 		else
@@ -214,12 +167,12 @@ void answer_refusal(struct buf *out, const struct route_refusal *why)
 	size_t i;
 
 	json_object_open(&j);
-	put_text(&j, "error", why->error);
-	put_text(&j, "message", why->message);
+	answer_put_text(&j, "error", why->error);
+	answer_put_text(&j, "message", why->message);
 	if (why->reason)
-		put_text(&j, "reason", why->reason);
+		answer_put_text(&j, "reason", why->reason);
 	if (why->nearest[0])
-		put_text(&j, "nearest", why->nearest);
+		answer_put_text(&j, "nearest", why->nearest);
 	if (why->list_stats) {
 		json_key(&j, "allowed");
 		json_array_open(&j);

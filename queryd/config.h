@@ -20,6 +20,10 @@ struct config {
 	int64_t agent_gone_after_ms;
 	int64_t retention_hours;
 	int64_t max_names;
+	int64_t max_series;
+	int64_t max_points;
+	int64_t max_read;
+	int64_t query_timeout_ms;
 	char *cors_origins;
 	int64_t log_level; /* index: error, warn, info, debug */
 };

@@ -1,19 +1,22 @@
 /*
- * fetch.h - runs plans against Redis.
+ * fetch.h - runs what asks Redis in rounds: a plan (plan.h), a survey (survey.h).
  *
- * Sends a plan's commands as one pipeline, puts the answers in, and goes on round by round.
- * Each fetch has a deadline: when it passes, its owner is told at once, and what is still on its
- * way is dropped when it comes. Without a connection a fetch ends at once. Nothing is kept
- * between fetches; many run at the same time over one connection.
+ * Sends a round's commands, FETCH_WINDOW of them under way at a time, so that a large question
+ * does not stand in the way of small ones on the one connection; puts the answers in, and goes on
+ * round by round. Each fetch has a deadline: when it passes, its owner is told at once, and what is
+ * still on its way is dropped when it comes. Without a connection a fetch ends at once. Nothing
+ * is kept between fetches; many run at the same time over one connection.
  */
 #ifndef QUERYD_FETCH_H
 #define QUERYD_FETCH_H
 
 #include "proto/store/redis.h"
 #include "queryd/fleet.h"
-#include "queryd/plan.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#define FETCH_WINDOW 64
 
 struct fetch;
 
@@ -25,19 +28,44 @@ struct fetches {
 	uint64_t count;
 };
 
-/* Called once. status 0: the plan is done and lent for the call. ERR_STORE_DOWN: no connection, or
- * it was lost; ERR_STORE_ERROR: Redis answered with an error; -ETIMEDOUT; what plan_error() says;
- * then the plan is NULL. */
-typedef void (*fetch_done)(void *arg, int status, struct plan *plan);
+/* How a kind of work is asked for. */
+struct fetch_verbs {
+	/* Commands of the round. */
+	size_t (*count)(const void *work);
+	/* Sends one by fetch_send. 0 and its codes. */
+	int (*send)(struct fetch *f, const void *work, size_t index);
+	/* Takes the answer to one. False when it is not one that the command can have. */
+	bool (*put)(void *work, size_t index, const redisReply *reply);
+	/* All are answered. 1: another round, 0: done, negative: why it failed. */
+	int (*step)(void *work);
+	void (*free)(void *work);
+};
+
+/* A plan, and a survey. */
+extern const struct fetch_verbs fetch_plan, fetch_survey;
+
+/* Called once. status 0: the work is done and lent for the call. ERR_STORE_DOWN: no connection, or
+ * it was lost; ERR_STORE_ERROR: Redis answered with an error; -ETIMEDOUT; what its step() says;
+ * then work is NULL. */
+typedef void (*fetch_done)(void *arg, int status, void *work);
 
 /* No fetch is open. Both are borrowed. */
 void fetches_init(struct fetches *f, struct redis *redis, const struct fleet *fleet);
 
-/* Takes the plan and starts. The fleet must be known. done may be called before it returns. */
-void fetch_start(struct fetches *f, struct plan *plan, uint64_t deadline_ms, fetch_done done,
-		 void *arg);
+/* Takes the work and starts. The fleet must be known. done may be called before it returns. */
+void fetch_start(struct fetches *f, const struct fetch_verbs *verbs, void *work,
+		 uint64_t deadline_ms, fetch_done done, void *arg);
 
 /* Ends those whose deadline has passed at now_ms. */
 void fetches_sweep(struct fetches *f, uint64_t now_ms);
+
+/* ---- for verbs ------------------------------------------------------------------------------- */
+
+/* The fleet, whose tags the keys bear. */
+const struct fleet *fetch_fleet(const struct fetch *f);
+
+/* Sends the command of that index; argv[1] is its key. 0, or what redis_command says. */
+int fetch_send(struct fetch *f, size_t index, size_t argc, const struct slice *argv)
+	__attribute__((warn_unused_result));
 
 #endif

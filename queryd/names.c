@@ -33,10 +33,10 @@ void names_release(struct names *n)
 	list_release(&n->waiting);
 }
 
-int names_add(struct names *n, struct slice name)
+int names_add(struct names *n, struct slice name, unsigned kinds)
 {
 	struct names_list *list = &n->waiting;
-	struct names_entry entry = { .size = name.size };
+	struct names_entry entry = { .size = (uint32_t)name.size, .kinds = (uint8_t)kinds };
 
 	if (list->count == n->max) {
 		n->dropped++;
@@ -64,7 +64,7 @@ static int compare(const void *a, const void *b)
 	return slice_compare(view(a), view(b));
 }
 
-/* Sorts the waiting and frees repetitions. */
+/* Sorts the waiting; of repetitions one stays, with the kinds of all. */
 static void sort_waiting(struct names *n)
 {
 	struct names_list *list = &n->waiting;
@@ -73,10 +73,12 @@ static void sort_waiting(struct names *n)
 	if (list->count > 1)
 		qsort(list->entries, list->count, sizeof(*list->entries), compare);
 	for (i = 0; i < list->count; i++) {
-		if (kept > 0 && compare(&list->entries[kept - 1], &list->entries[i]) == 0)
+		if (kept > 0 && compare(&list->entries[kept - 1], &list->entries[i]) == 0) {
+			list->entries[kept - 1].kinds |= list->entries[i].kinds;
 			free(list->entries[i].bytes);
-		else
+		} else {
 			list->entries[kept++] = list->entries[i];
+		}
 	}
 	list->count = kept;
 }
@@ -97,6 +99,8 @@ static void drop_known(struct names *n)
 			list->entries[kept++] = *entry;
 			continue;
 		}
+		if (known)
+			n->sorted.entries[at].kinds |= entry->kinds;
 		n->dropped += !known;
 		free(entry->bytes);
 	}
@@ -156,6 +160,18 @@ uint64_t names_dropped(const struct names *n)
 	return n->dropped;
 }
 
+bool names_full(const struct names *n)
+{
+	return n->dropped > 0 && n->sorted.count >= n->max;
+}
+
+struct slice names_at(const struct names *n, size_t index, unsigned *kinds)
+{
+	assert(index < n->sorted.count);
+	*kinds = n->sorted.entries[index].kinds;
+	return view(&n->sorted.entries[index]);
+}
+
 /* The first place whose name is not below the given one (or, with `behind`, is above it). */
 static size_t lower_bound(const struct names_list *list, struct slice name, bool behind)
 {
@@ -170,6 +186,11 @@ static size_t lower_bound(const struct names_list *list, struct slice name, bool
 			high = middle;
 	}
 	return low;
+}
+
+size_t names_seek(const struct names *n, struct slice name)
+{
+	return lower_bound(&n->sorted, name, false);
 }
 
 static bool begins_with(struct slice name, struct slice prefix)

@@ -18,7 +18,8 @@
 
 struct names_entry {
 	uint8_t *bytes;
-	size_t size;
+	uint32_t size;
+	uint8_t kinds; /* bits by stat_kind_index() */
 };
 
 struct names_list {
@@ -38,8 +39,10 @@ struct names {
 void names_init(struct names *n, size_t max); /* empty; at most max names, max > 0 */
 void names_release(struct names *n);          /* frees what it holds */
 
-/* Adds a name (copied) to the waiting. 0, -ENOMEM, -ENOBUFS (max are waiting already). */
-int names_add(struct names *n, struct slice name) __attribute__((warn_unused_result));
+/* Adds a name (copied) in one of its kinds (bits by stat_kind_index()) to the waiting. 0, -ENOMEM,
+ * -ENOBUFS (max are waiting already). */
+int names_add(struct names *n, struct slice name, unsigned kinds)
+	__attribute__((warn_unused_result));
 
 /* Merges the waiting into the list. 0, -ENOMEM (then they wait on). */
 int names_settle(struct names *n) __attribute__((warn_unused_result));
@@ -51,6 +54,7 @@ void names_replace(struct names *n);
 void names_discard(struct names *n);
 
 size_t names_count(const struct names *n);     /* names in the list */
+bool names_full(const struct names *n);        /* some were left out: the list is not whole */
 uint64_t names_dropped(const struct names *n); /* how often one was left out for the ceiling */
 
 struct names_page {
@@ -63,5 +67,12 @@ struct names_page {
 /* Fills in the names behind `after` (empty: from the start) that match, in byte order. */
 void names_find(const struct names *n, const struct glob *match, struct slice after,
 		struct names_page *page);
+
+/* The name at a place of the list, in byte order, and its kinds. Borrowed until the list
+ * changes. */
+struct slice names_at(const struct names *n, size_t index, unsigned *kinds);
+
+/* The first place whose name is not below the given one. */
+size_t names_seek(const struct names *n, struct slice name);
 
 #endif

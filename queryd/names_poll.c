@@ -3,6 +3,7 @@
 
 #include "proto/daemon/log.h"
 #include "proto/rkey.h"
+#include "queryd/stat.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -70,7 +71,10 @@ static bool take_name(struct names_poll_part *part, const redisReply *name, cons
 	}
 	part->offset++;
 	/* The first byte is the kind; a key of several kinds is one key. */
-	status = names_add(part->poll->names, slice_of(name->str + 1, name->len - 1));
+	if (!kind_known(name->str[0]))
+		return true;
+	status = names_add(part->poll->names, slice_of(name->str + 1, name->len - 1),
+			   1u << stat_kind_index((enum kind)name->str[0]));
 	return status == 0 || status == -ENOBUFS;
 }
 

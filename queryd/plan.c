@@ -132,10 +132,10 @@ static struct plan_window *window(struct plan *p)
 	return p->phase == PHASE_BACK ? &p->back : &p->main;
 }
 
-void plan_put_pid(struct plan *p, size_t command, struct slice pid)
+void plan_put_pid(struct plan *p, size_t command, struct slice pid, struct slice version)
 {
 	assert(p->round.list[command].ask == PLAN_MANIFEST);
-	plan_window_put_pid(window(p), p->round.list[command].slot, pid);
+	plan_window_put_pid(window(p), p->round.list[command].slot, pid, version);
 }
 
 void plan_put_cell(struct plan *p, size_t command, enum kind kind, struct slice blob)
@@ -256,6 +256,7 @@ static int fold_window(struct plan *p)
 	size_t i, kind, behind;
 	int status = 0;
 
+	p->digest = plan_window_digest(&p->main, p->digest);
 	for (i = 0; i < p->main.count && status == 0; i++) {
 		struct plan_hour *hour = &p->main.hours[i];
 		for (kind = 0; kind < STAT_KINDS; kind++) {
@@ -309,6 +310,7 @@ static void follow_trail(struct plan *p)
 	size_t i, kind = stat_kind_index(KIND_GAUGE);
 	struct cell_gauge gauge;
 
+	p->digest = plan_window_digest(&p->back, p->digest);
 	for (i = 0; i < p->back.count; i++) {
 		if (!p->back.hours[i].cells[kind])
 			continue;
@@ -398,6 +400,11 @@ enum plan_status plan_step(struct plan *p)
 	if (p->error)
 		return PLAN_FAILED;
 	return p->phase == PHASE_DONE ? PLAN_DONE : PLAN_MORE;
+}
+
+uint64_t plan_digest(const struct plan *p)
+{
+	return p->digest;
 }
 
 int plan_error(const struct plan *p)

@@ -12,7 +12,7 @@
  *
  * Works in rounds: plan_commands() lists what to ask, the answers are put in any order, and
  * plan_step() says what is next. Pure: no Redis, no clock, no sockets; many plans can run in
- * one thread. Day manifests and several keys at once have their place here later.
+ * one thread. Many keys at once are survey.h's; day manifests have their place here later.
  */
 #ifndef QUERYD_PLAN_H
 #define QUERYD_PLAN_H
@@ -28,7 +28,6 @@
 
 #define PLAN_WINDOW_HOURS 48
 #define PLAN_TRIES        5
-#define PLAN_PIDS_MAX     4096 /* partials of an hour */
 
 struct plan;
 
@@ -72,8 +71,8 @@ struct slice plan_key(const struct plan *p);
 /* What to ask in this round; borrowed until plan_step. */
 const struct plan_command *plan_commands(const struct plan *p, size_t *count);
 
-/* One field of a manifest. */
-void plan_put_pid(struct plan *p, size_t command, struct slice pid);
+/* One field of a manifest: a partial, its version. */
+void plan_put_pid(struct plan *p, size_t command, struct slice pid, struct slice version);
 
 /* One cell that was there. */
 void plan_put_cell(struct plan *p, size_t command, enum kind kind, struct slice blob);
@@ -115,6 +114,10 @@ struct plan_result {
 
 /* The answer of a plan that is done. What it borrows lives until plan_free. */
 struct plan_result plan_result(struct plan *p);
+
+/* A hash over the partials that were read and their versions: while it stays the same, so do the
+ * cells. Of an hour or a day that is done. */
+uint64_t plan_digest(const struct plan *p);
 
 /* How many cells were read, their bytes, and how often hours were read again. */
 struct plan_costs {

@@ -1,7 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/plan_fold.h"
 
-#include <string.h>
+#include "proto/err.h"
+
+int plan_fold_blob(struct cell **have, enum kind kind, struct slice blob)
+{
+	struct cell *cell;
+	int status = cell_decode(blob, &cell);
+
+	if (status < 0)
+		return status;
+	if (cell_kind(cell) != kind) {
+		status = ERR_MALFORMED;
+	} else if (!*have) {
+		*have = cell;
+		return 0;
+	} else {
+		status = cell_merge(*have, cell);
+	}
+	cell_free(cell);
+	return status;
+}
 
 void plan_fold_start(struct plan_fold *f, enum kind kind, int64_t from_hour, int64_t to_hour,
 		     int64_t now_second)
@@ -53,6 +72,20 @@ int plan_fold_add(struct plan_fold *f, struct cell **cell, const struct cell_gau
 	}
 	cell_free(added);
 	return status;
+}
+
+int plan_fold_join(struct plan_fold *f, struct plan_fold *later)
+{
+	struct stat_subject *from = &later->subject;
+
+	if (!later->any)
+		return 0;
+	if (f->subject.kind != KIND_GAUGE)
+		return plan_fold_add(f, &from->cell, NULL);
+	f->any = true;
+	f->subject.samples += from->samples;
+	add_gauge(&f->subject, &from->gauge);
+	return 0;
 }
 
 void plan_fold_release(struct plan_fold *f)

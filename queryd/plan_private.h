@@ -48,6 +48,7 @@ struct plan {
 	struct plan_points points[STAT_KINDS];
 	unsigned known; /* kinds that the names list */
 	int64_t first_hours[STAT_KINDS], last_hours[STAT_KINDS];
+	uint64_t digest;
 	int error;
 };
 

@@ -9,18 +9,13 @@
 #define QUERYD_PLAN_WINDOW_H
 
 #include "proto/cell.h"
+#include "queryd/partials.h"
 #include "queryd/plan.h"
-
-struct plan_pids {
-	uint64_t *list;
-	size_t count;
-	size_t capacity;
-};
 
 struct plan_hour {
 	int64_t hour;
-	struct plan_pids listed; /* what is being read */
-	struct plan_pids again;  /* what the manifest says now */
+	struct partials listed; /* what is being read */
+	struct partials again;  /* what the manifest says now */
 	struct cell *cells[STAT_KINDS];
 	bool settled;
 	unsigned tries;
@@ -52,12 +47,17 @@ int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour,
 		      struct plan_round *round) __attribute__((warn_unused_result));
 
 /* Answers, as in plan.h; what is wrong with one is kept in w->error. */
-void plan_window_put_pid(struct plan_window *w, size_t slot, struct slice pid);
+void plan_window_put_pid(struct plan_window *w, size_t slot, struct slice pid,
+			 struct slice version);
 /* The same, of one cell. */
 void plan_window_put_cell(struct plan_window *w, size_t slot, enum kind kind, struct slice blob);
 
 /* Goes on after a round. PLAN_DONE when all hours are settled. */
 enum plan_status plan_window_step(struct plan_window *w, struct plan_round *round);
+
+/* A hash over the settled hours' partials and their versions as they were before the cells were
+ * read, going on from seed: as long as it is the same, so are the cells. */
+uint64_t plan_window_digest(const struct plan_window *w, uint64_t seed);
 
 /* Frees the cells and lists; costs stay. */
 void plan_window_release(struct plan_window *w);

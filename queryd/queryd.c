@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/queryd.h"
 
-#include "proto/daemon/http.h"
-#include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
 #include "proto/hour.h"
-#include "queryd/agents_poll.h"
 #include "queryd/answer.h"
-#include "queryd/fetch.h"
-#include "queryd/metrics.h"
-#include "queryd/names_poll.h"
-#include "queryd/respond.h"
+#include "queryd/queryd_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,27 +15,6 @@
 #define TICK_MS        50   /* how exactly deadlines are kept */
 #define TICKS_A_SECOND 20
 #define BODY_BYTES     4096 /* read and ignored, so that a POST hears 405, not 413 */
-#define ANSWER_BYTES   (32u << 20) /* a page of 1,000 keys of 8 KiB, escaped */
-
-struct queryd {
-	struct config *config;
-	int argc;
-	char **argv;
-	uv_loop_t loop;
-	struct life life;
-	struct http_server *http;
-	struct redis *redis;
-	struct fleet fleet;
-	struct agents agents;
-	struct agents_poll agents_poll;
-	struct names names;
-	struct names_poll names_poll;
-	struct fetches fetches;
-	uv_timer_t timer;
-	unsigned ticks;
-	int64_t drain_by_ms; /* 0: not draining */
-	struct metrics metrics;
-};
 
 /* A request that waits for Redis. */
 struct question {
@@ -53,23 +26,16 @@ struct question {
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static void count(struct queryd *q, enum route route, unsigned status, uint64_t begun_ns)
+void queryd_count(struct queryd *q, enum route route, unsigned status, uint64_t begun_ns)
 {
 	metrics_request(&q->metrics, route, status, (uv_hrtime() - begun_ns) / 1000);
 }
 
-static void refuse_store(struct route_refusal *why, int status, const char *problem)
+void queryd_costs(struct queryd *q, struct plan_costs costs)
 {
-	if (status == ERR_STORE_DOWN || status == -ENOBUFS)
-		(void)route_refuse(why, 503, "store_unavailable", "%s", problem);
-	else if (status == -ETIMEDOUT)
-		(void)route_refuse(why, 503, "store_unavailable", "Redis does not answer in time");
-	else if (status == -EAGAIN)
-		(void)route_refuse(why, 503, "store_unavailable",
-				   "the hour is being rewritten; ask again");
-	else
-		(void)route_refuse(why, 503, "store_unavailable",
-				   "what Redis has cannot be read: %s", err_text(status));
+	tally_add(&q->metrics.cells, costs.cells);
+	tally_add(&q->metrics.cell_bytes, costs.bytes);
+	tally_add(&q->metrics.retries, costs.retries);
 }
 
 static const char *store_problem(const struct queryd *q)
@@ -79,15 +45,73 @@ static const char *store_problem(const struct queryd *q)
 	return problem ? problem : "the connection to Redis was lost";
 }
 
-static void log_spoilt(const struct question *question, int status)
+static void refuse_store(struct route_refusal *why, int status, const char *problem)
+{
+	if (status == ERR_STORE_DOWN || status == -ENOBUFS)
+		(void)route_refuse(why, 503, "store_unavailable", "%s", problem);
+	else if (status == -ETIMEDOUT)
+		(void)route_refuse(why, 503, "store_unavailable",
+				   "Redis does not answer in time (ask for less, if this was much)");
+	else if (status == -EAGAIN)
+		(void)route_refuse(why, 503, "store_unavailable",
+				   "the hour is being rewritten; ask again");
+	else if (status == ERR_TOO_LARGE)
+		(void)route_refuse(why, 413, "too_large", "this takes more points (max_points) or "
+				   "bytes (max_read) than one answer may; ask for less");
+	else
+		(void)route_refuse(why, 503, "store_unavailable",
+				   "what Redis has cannot be read: %s", err_text(status));
+}
+
+static void log_spoilt(struct slice what, int status)
 {
 	static struct log_limit limit;
 	char quoted[LOG_QUOTE_SIZE];
 
-	if (status == ERR_STORE_DOWN || !log_allowed(&limit, life_monotonic_ms(), NULL))
+	if (status == ERR_STORE_DOWN || status == ERR_TOO_LARGE ||
+	    !log_allowed(&limit, life_monotonic_ms(), NULL))
 		return;
-	log_warn("query_failed", "key=%s err=%s", log_quote(question->about.key, quoted),
-		 err_name(status));
+	log_warn("query_failed", "key=%s err=%s", log_quote(what, quoted), err_name(status));
+}
+
+unsigned queryd_refuse_store(struct queryd *q, struct http_request *request, int status,
+			     const struct slice *log)
+{
+	struct route_refusal why;
+
+	if (log)
+		log_spoilt(*log, status);
+	refuse_store(&why, status, store_problem(q));
+	return respond_refusal(request, q->config, &why);
+}
+
+bool queryd_knows_names(struct queryd *q, struct http_request *request, unsigned *sent)
+{
+	struct route_refusal why;
+
+	if (redis_is_up(q->redis) && fleet_is_known(&q->fleet) &&
+	    names_poll_loaded(&q->names_poll))
+		return true;
+	(void)route_refuse(&why, 503, "store_unavailable", "%s",
+			   fleet_is_known(&q->fleet) ? "the keys are being read; ask again" :
+						       store_problem(q));
+	*sent = respond_refusal(request, q->config, &why);
+	return false;
+}
+
+struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour)
+{
+	return agents_judge(&q->agents, to_hour * HOUR_SECONDS * 1000, life_wall_ms(),
+			    q->config->agent_gone_after_ms);
+}
+
+struct query_limits queryd_limits(const struct queryd *q)
+{
+	return (struct query_limits){
+		.max_series = (uint64_t)q->config->max_series,
+		.max_points = (uint64_t)q->config->max_points,
+		.max_bytes = (uint64_t)q->config->max_read,
+	};
 }
 
 static unsigned answer_plan(struct question *question, struct plan *plan)
@@ -103,44 +127,29 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 		answer_explain(&why, about, &result);
 		return respond_refusal(question->request, q->config, &why);
 	}
-	about->verdict = agents_judge(&q->agents, about->to_hour * HOUR_SECONDS * 1000,
-				      life_wall_ms(), q->config->agent_gone_after_ms);
-	buf_init(&body, ANSWER_BYTES);
+	about->verdict = queryd_verdict(q, about->to_hour);
+	buf_init(&body, QUERYD_ANSWER_BYTES);
 	answer_result(&body, about, &result);
 	return respond_json(question->request, q->config, 200, &body);
 }
 
-static void on_fetched(void *arg, int status, struct plan *plan)
+static void on_fetched(void *arg, int status, void *plan)
 {
 	struct question *question = arg;
 	struct queryd *q = question->queryd;
-	struct route_refusal why;
 	unsigned sent;
 
 	if (status == 0) {
-		struct plan_costs costs = plan_costs(plan);
-		tally_add(&q->metrics.cells, costs.cells);
-		tally_add(&q->metrics.cell_bytes, costs.bytes);
-		tally_add(&q->metrics.retries, costs.retries);
+		queryd_costs(q, plan_costs(plan));
 		sent = answer_plan(question, plan);
 	} else {
-		log_spoilt(question, status);
-		refuse_store(&why, status, store_problem(q));
-		sent = respond_refusal(question->request, q->config, &why);
+		sent = queryd_refuse_store(q, question->request, status, &question->about.key);
 	}
-	count(q, question->about.route, sent, question->begun_ns);
+	queryd_count(q, question->about.route, sent, question->begun_ns);
 	free(question);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
-
-static unsigned refuse_now(struct queryd *q, struct http_request *request, int status)
-{
-	struct route_refusal why;
-
-	refuse_store(&why, status, store_problem(q));
-	return respond_refusal(request, q->config, &why);
-}
 
 /* Starts what needs Redis. 0, or the status of a refusal that was sent. */
 static unsigned ask_redis(struct queryd *q, struct http_request *request,
@@ -154,13 +163,13 @@ static unsigned ask_redis(struct queryd *q, struct http_request *request,
 	struct plan *plan;
 
 	if (!redis_is_up(q->redis) || !fleet_is_known(&q->fleet))
-		return refuse_now(q, request, ERR_STORE_DOWN);
+		return queryd_refuse_store(q, request, ERR_STORE_DOWN, NULL);
 	if (plan_new(asked, &settings, &plan) < 0)
-		return refuse_now(q, request, -ENOMEM);
+		return queryd_refuse_store(q, request, -ENOMEM, NULL);
 	question = calloc(1, sizeof(*question));
 	if (!question) {
 		plan_free(plan);
-		return refuse_now(q, request, -ENOMEM);
+		return queryd_refuse_store(q, request, -ENOMEM, NULL);
 	}
 	question->queryd = q;
 	question->request = request;
@@ -171,7 +180,8 @@ static unsigned ask_redis(struct queryd *q, struct http_request *request,
 	question->about.step = asked->step;
 	question->about.from_hour = asked->from_hour;
 	question->about.to_hour = asked->to_hour;
-	fetch_start(&q->fetches, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS, on_fetched, question);
+	fetch_start(&q->fetches, &fetch_plan, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS,
+		    on_fetched, question);
 	return 0;
 }
 
@@ -181,16 +191,12 @@ static unsigned answer_page(struct queryd *q, struct http_request *request,
 	struct slice keys[ROUTE_LIMIT_MAX];
 	struct names_page page = { .keys = keys, .limit = asked->limit };
 	struct buf body;
+	unsigned sent;
 
-	if (!names_poll_loaded(&q->names_poll)) {
-		struct route_refusal why;
-		(void)route_refuse(&why, 503, "store_unavailable",
-				   redis_is_up(q->redis) ? "the keys are being read; ask again" :
-							   "Redis cannot be reached");
-		return respond_refusal(request, q->config, &why);
-	}
+	if (!names_poll_loaded(&q->names_poll) && !queryd_knows_names(q, request, &sent))
+		return sent;
 	names_find(&q->names, &asked->match, slice_of(asked->key, asked->key_size), &page);
-	buf_init(&body, ANSWER_BYTES);
+	buf_init(&body, QUERYD_ANSWER_BYTES);
 	answer_keys(&body, &page);
 	return respond_json(request, q->config, 200, &body);
 }
@@ -199,7 +205,7 @@ static unsigned answer_health(struct queryd *q, struct http_request *request, bo
 {
 	struct buf body;
 
-	buf_init(&body, ANSWER_BYTES);
+	buf_init(&body, QUERYD_ANSWER_BYTES);
 	buf_put_text(&body, ready ? "{\"ready\":true}\n" : "{\"alive\":true}\n");
 	return respond_json(request, q->config, 200, &body);
 }
@@ -219,7 +225,7 @@ static unsigned answer_metrics(struct queryd *q, struct http_request *request)
 	struct buf body;
 
 	refresh_gauges(q);
-	buf_init(&body, ANSWER_BYTES);
+	buf_init(&body, QUERYD_ANSWER_BYTES);
 	metrics_render(&q->metrics, &body);
 	return respond_metrics(request, &body);
 }
@@ -231,13 +237,17 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 	switch (asked->route) {
 	case ROUTE_KEYS:
 		return answer_page(q, request, asked);
+	case ROUTE_QUERY:
+	case ROUTE_TOP_KEYS:
+	case ROUTE_LEDGER:
+		return serve_many(q, request, asked, begun_ns);
 	case ROUTE_METRICS:
 		return answer_metrics(q, request);
 	case ROUTE_HEALTH:
 		return answer_health(q, request, false);
 	case ROUTE_READY:
 		if (!redis_is_up(q->redis) || !fleet_is_known(&q->fleet))
-			return refuse_now(q, request, ERR_STORE_DOWN);
+			return queryd_refuse_store(q, request, ERR_STORE_DOWN, NULL);
 		return answer_health(q, request, true);
 	default:
 		return ask_redis(q, request, asked, begun_ns);
@@ -262,7 +272,7 @@ static void on_request(void *arg, struct http_request *request)
 	sent = status < 0 ? respond_refusal(request, q->config, &why) :
 			    serve(q, request, &asked, begun_ns);
 	if (sent > 0)
-		count(q, asked.route, sent, begun_ns);
+		queryd_count(q, asked.route, sent, begun_ns);
 }
 
 /* ---- events --------------------------------------------------------------------------------- */

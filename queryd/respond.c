@@ -3,6 +3,8 @@
 
 #include "queryd/answer.h"
 
+#include <errno.h>
+
 #define HEADERS_MAX    6
 #define REFUSAL_BYTES  8192
 #define JSON_TYPE      "application/json"
@@ -12,6 +14,17 @@ static unsigned out_of_memory(struct http_request *request)
 {
 	http_reply_text(request, 503, "out of memory\n");
 	return 503;
+}
+
+/* The answer outgrew its ceiling. */
+static unsigned too_large(struct http_request *request, const struct config *config,
+			  struct buf *body)
+{
+	struct route_refusal why;
+
+	buf_release(body);
+	(void)route_refuse(&why, 413, "too_large", "the answer would be too long; ask for less");
+	return respond_refusal(request, config, &why);
 }
 
 unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
@@ -24,6 +37,8 @@ unsigned respond_json(struct http_request *request, const struct config *config,
 	};
 	size_t count = 2;
 
+	if (buf_status(body) == -ENOBUFS)
+		return too_large(request, config, body);
 	if (buf_status(body) < 0) {
 		buf_release(body);
 		return out_of_memory(request);

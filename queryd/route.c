@@ -5,6 +5,7 @@
 #include "proto/err.h"
 #include "proto/hour.h"
 #include "proto/series.h"
+#include "queryd/route_private.h"
 #include "queryd/route_time.h"
 
 #include <assert.h>
@@ -13,15 +14,6 @@
 #include <stdio.h>
 
 #define PARTS 4
-
-/* One request being read. */
-struct router {
-	struct slice query;
-	int64_t now_second;
-	struct route_request *out;
-	struct route_refusal *why;
-	uint8_t text[ROUTE_URL_BYTES]; /* the part or parameter decoded last */
-};
 
 static const struct {
 	const char *path;
@@ -32,9 +24,9 @@ static const struct {
 	{ "/healthz", ROUTE_HEALTH },
 	{ "/readyz", ROUTE_READY },
 	{ "/", ROUTE_NONE },
-	{ "/v1/query", ROUTE_NONE },
-	{ "/v1/top", ROUTE_NONE },
-	{ "/v1/ledger", ROUTE_NONE },
+	{ "/v1/query", ROUTE_QUERY },
+	{ "/v1/top", ROUTE_TOP_KEYS },
+	{ "/v1/ledger", ROUTE_LEDGER },
 	{ "/render", ROUTE_NONE },
 	{ "/metrics/find", ROUTE_NONE },
 	{ "/metrics/expand", ROUTE_NONE },
@@ -47,7 +39,8 @@ static const struct {
 
 /* Without angle brackets, which JSON here escapes. */
 static const char forms[] = "try /KEY/STAT/YYYY-MM-DD/HOUR, /KEY/STAT/YYYY-MM-DD, "
-			    "/KEY/STAT?from=-24h, /KEY, /v1/series?key=KEY, /v1/keys?match=GLOB; "
+			    "/KEY/STAT?from=-24h, /KEY, /v1/series?key=KEY, /v1/keys?match=GLOB, "
+			    "/v1/query?match=GLOB&stat=STAT&from=-24h; "
 			    "a slash inside a key is %2F";
 
 int route_refuse(struct route_refusal *why, unsigned status, const char *error, const char *format,
@@ -65,7 +58,9 @@ int route_refuse(struct route_refusal *why, unsigned status, const char *error, 
 const char *route_name(enum route route)
 {
 	static const char *const names[ROUTE_COUNT] = {
-		"hour", "day", "range", "key", "keys", "metrics", "healthz", "readyz", "none",
+		"hour", "day", "range", "key", "keys", "query", "top", "ledger", "render", "find",
+		"expand", "version", "functions", "tags", "tag_values", "events", "metrics",
+		"healthz", "readyz", "none",
 	};
 
 	return names[route];
@@ -84,8 +79,7 @@ static bool decode(struct router *r, struct slice raw, bool plus_is_space, struc
 	return true;
 }
 
-/* A parameter of the query, decoded into r->text. 1; 0 when absent or empty; ERR_MALFORMED. */
-static int parameter(struct router *r, const char *name, struct slice *text)
+int route_parameter(struct router *r, const char *name, struct slice *text)
 {
 	struct slice raw;
 
@@ -111,7 +105,7 @@ static int read_key(struct router *r, struct slice text, bool decoded)
 	return 0;
 }
 
-static int bad_stat(struct router *r, struct slice text, const char *message)
+int route_bad_stat(struct router *r, struct slice text, const char *message)
 {
 	char nearest[STAT_NAME_SIZE] = "";
 	bool near = stat_nearest(text, nearest) != NULL;
@@ -124,22 +118,21 @@ static int bad_stat(struct router *r, struct slice text, const char *message)
 	return -EINVAL;
 }
 
-static int read_stat(struct router *r, struct slice text, bool decoded)
+int route_read_stat(struct router *r, struct slice text, bool decoded)
 {
 	if (slice_equal(text, slice_text("moving_average")))
 		return route_refuse(r->why, 404, "not_found",
 				    "moving_average is not built; %s", forms);
 	if (!decoded || !stat_parse(text, &r->out->stat))
-		return bad_stat(r, text, "there is no such stat");
+		return route_bad_stat(r, text, "there is no such stat");
 	return 0;
 }
 
-/* `?kind=`; and whether the stat is one of that kind's. */
-static int read_kind(struct router *r, bool has_stat)
+int route_read_kind(struct router *r, bool has_stat)
 {
 	struct route_request *out = r->out;
 	struct slice text;
-	int present = parameter(r, "kind", &text);
+	int present = route_parameter(r, "kind", &text);
 
 	if (present == 0)
 		return 0;
@@ -186,7 +179,7 @@ static int read_end(struct router *r, const char *name, int64_t *hour)
 {
 	bool is_to = name[0] == 't';
 	struct slice text = slice_text("now");
-	int present = parameter(r, name, &text);
+	int present = route_parameter(r, name, &text);
 
 	if (present == 0 && !is_to)
 		return route_refuse(r->why, 400, "bad_range",
@@ -198,10 +191,10 @@ static int read_end(struct router *r, const char *name, int64_t *hour)
 	return 0;
 }
 
-static int read_step(struct router *r)
+int route_read_step(struct router *r)
 {
 	struct slice text;
-	int present = parameter(r, "step", &text);
+	int present = route_parameter(r, "step", &text);
 
 	r->out->step = ROUTE_STEP_HOUR;
 	if (present == 0 || (present > 0 && slice_equal(text, slice_text("hour"))))
@@ -215,19 +208,25 @@ static int read_step(struct router *r)
 	return 0;
 }
 
-static int read_range(struct router *r)
+int route_read_ends(struct router *r)
 {
 	struct route_request *out = r->out;
 
-	if (read_end(r, "from", &out->from_hour) < 0 || read_end(r, "to", &out->to_hour) < 0 ||
-	    read_step(r) < 0)
+	if (read_end(r, "from", &out->from_hour) < 0 || read_end(r, "to", &out->to_hour) < 0)
 		return -EINVAL;
 	if (out->from_hour >= out->to_hour)
 		return route_refuse(r->why, 400, "bad_range", "from lies before to: [from, to)");
 	if (out->to_hour - out->from_hour > ROUTE_RANGE_HOURS)
 		return route_refuse(r->why, 400, "bad_range", "a range is at most %d hours",
 				    ROUTE_RANGE_HOURS);
-	out->route = ROUTE_RANGE;
+	return 0;
+}
+
+static int read_range(struct router *r)
+{
+	if (route_read_ends(r) < 0 || route_read_step(r) < 0)
+		return -EINVAL;
+	r->out->route = ROUTE_RANGE;
 	return 0;
 }
 
@@ -269,9 +268,9 @@ static int parse_parts(struct router *r, const struct slice *parts, size_t count
 		return route_refuse(r->why, 404, "not_found", "nothing is there; %s", forms);
 	if (part(r, parts[0], read_key) < 0)
 		return -EINVAL;
-	if (count > 1 && part(r, parts[1], read_stat) < 0)
+	if (count > 1 && part(r, parts[1], route_read_stat) < 0)
 		return -EINVAL;
-	if (read_kind(r, count > 1) < 0)
+	if (route_read_kind(r, count > 1) < 0)
 		return -EINVAL;
 	if (count == 2)
 		return read_range(r);
@@ -288,7 +287,7 @@ static int series_part(struct router *r, const char *name,
 		       int (*read)(struct router *r, struct slice text, bool decoded))
 {
 	struct slice text = { 0 };
-	int present = parameter(r, name, &text);
+	int present = route_parameter(r, name, &text);
 
 	if (present == 0)
 		return 0;
@@ -299,12 +298,12 @@ static int parse_series(struct router *r)
 {
 	struct slice ignored;
 	int key = series_part(r, "key", read_key);
-	int stat = key > 0 ? series_part(r, "stat", read_stat) : 0;
+	int stat = key > 0 ? series_part(r, "stat", route_read_stat) : 0;
 	int date = stat >= 0 ? series_part(r, "date", read_date) : 0;
 
 	if (key == 0)
 		return route_refuse(r->why, 400, "bad_key", "key= is missing");
-	if (key < 0 || stat < 0 || date < 0 || read_kind(r, stat > 0) < 0)
+	if (key < 0 || stat < 0 || date < 0 || route_read_kind(r, stat > 0) < 0)
 		return -EINVAL;
 	if (date > 0)
 		date = series_part(r, "hour", read_hour) < 0 ? -EINVAL : 1;
@@ -315,19 +314,19 @@ static int parse_series(struct router *r)
 	if (stat > 0)
 		return date > 0 ? 0 : read_range(r);
 	if (date > 0 || http_parameter(r->query, "from", &ignored))
-		return bad_stat(r, slice_of(NULL, 0), "stat= is missing");
+		return route_bad_stat(r, slice_of(NULL, 0), "stat= is missing");
 	r->out->route = ROUTE_KEY;
 	return 0;
 }
 
-static int read_limit(struct router *r)
+int route_read_limit(struct router *r, const char *name, uint32_t fallback)
 {
 	struct slice text;
-	int present = parameter(r, "limit", &text);
+	int present = route_parameter(r, name, &text);
 	uint32_t limit = 0;
 	size_t i;
 
-	r->out->limit = ROUTE_LIMIT;
+	r->out->limit = fallback;
 	if (present == 0)
 		return 0;
 	for (i = 0; present > 0 && i < text.size; i++) {
@@ -336,23 +335,34 @@ static int read_limit(struct router *r)
 		limit = limit * 10 + (uint32_t)(text.ptr[i] - '0');
 	}
 	if (present <= 0 || limit == 0 || limit > ROUTE_LIMIT_MAX)
-		return route_refuse(r->why, 400, "bad_limit", "limit is 1 to %d", ROUTE_LIMIT_MAX);
+		return route_refuse(r->why, 400, "bad_limit", "%s is 1 to %d", name,
+				    ROUTE_LIMIT_MAX);
 	r->out->limit = limit;
 	return 0;
 }
 
-static int parse_keys(struct router *r)
+int route_read_match(struct router *r)
 {
 	struct slice text = slice_text("*");
-	int present = parameter(r, "match", &text);
+	int present = route_parameter(r, "match", &text);
 	const char *wrong = present < 0 ? "match holds a bad escape" :
 					  glob_compile(&r->out->match, text);
 
 	if (wrong)
 		return route_refuse(r->why, 400, "bad_match", "%s", wrong);
-	if (read_limit(r) < 0)
+	memcpy(r->out->key, text.ptr, text.size);
+	r->out->key_size = text.size;
+	return 0;
+}
+
+static int parse_keys(struct router *r)
+{
+	struct slice text;
+	int present;
+
+	if (route_read_match(r) < 0 || route_read_limit(r, "limit", ROUTE_LIMIT) < 0)
 		return -EINVAL;
-	present = parameter(r, "after", &text);
+	present = route_parameter(r, "after", &text);
 	if (present < 0 || (present > 0 && text.size > LIMIT_SERIES_BYTES))
 		return route_refuse(r->why, 400, "bad_key", "after is the `next` of an answer");
 	r->out->key_size = present > 0 ? text.size : 0;
@@ -360,6 +370,24 @@ static int parse_keys(struct router *r)
 		memcpy(r->out->key, text.ptr, text.size);
 	r->out->route = ROUTE_KEYS;
 	return 0;
+}
+
+/* What a fixed path takes as parameters. */
+static int parse_fixed_query(struct router *r, enum route route)
+{
+	r->out->route = route;
+	switch (route) {
+	case ROUTE_KEYS:
+		return parse_keys(r);
+	case ROUTE_QUERY:
+		return route_read_query(r);
+	case ROUTE_TOP_KEYS:
+		return route_read_top(r);
+	case ROUTE_LEDGER:
+		return route_read_ledger(r);
+	default:
+		return 0;
+	}
 }
 
 /* 1 when the path is not one of the fixed ones. */
@@ -375,8 +403,7 @@ static int parse_fixed(struct router *r, struct slice path)
 		if (fixed[i].route == ROUTE_NONE)
 			return route_refuse(r->why, 404, "not_found", "nothing is there yet; %s",
 					    forms);
-		r->out->route = fixed[i].route;
-		return fixed[i].route == ROUTE_KEYS ? parse_keys(r) : 0;
+		return parse_fixed_query(r, fixed[i].route);
 	}
 	return 1;
 }

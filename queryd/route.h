@@ -3,7 +3,8 @@
  *
  *     /<key>/<stat>/<date>/<hour>   /<key>/<stat>/<date>   /<key>/<stat>?from=&to=&step=   /<key>
  *     /v1/series?key=&stat=&date=&hour=   (the same four)   /v1/keys?match=&limit=&after=
- *     /metrics  /healthz  /readyz
+ *     /v1/query?match=&stat=&from=&to=&step=&by=   /v1/top?match=&stat=&n=&from=&to=
+ *     /v1/ledger?from=&to=   /metrics  /healthz  /readyz   and Graphite's (graphite.h)
  *
  * The raw path is cut at `/` first and each part decoded after, so `%2F` is a slash inside a
  * key. Fixed paths win for exactly the paths they name; four parts that end in a date and an
@@ -26,6 +27,8 @@
 #define ROUTE_RANGE_HOURS  9600 /* 400 days */
 #define ROUTE_LIMIT        100  /* of /v1/keys */
 #define ROUTE_LIMIT_MAX    1000
+#define ROUTE_TOP          10   /* keys of /v1/top */
+#define ROUTE_BY_BYTES     256  /* of the name of a tag */
 #define ROUTE_MESSAGE_SIZE 512
 
 enum route {
@@ -34,6 +37,17 @@ enum route {
 	ROUTE_RANGE,
 	ROUTE_KEY,
 	ROUTE_KEYS,
+	ROUTE_QUERY,
+	ROUTE_TOP_KEYS,
+	ROUTE_LEDGER,
+	ROUTE_RENDER, /* Graphite's: graphite_request.h reads what they ask */
+	ROUTE_FIND,
+	ROUTE_EXPAND,
+	ROUTE_VERSION,
+	ROUTE_FUNCTIONS,
+	ROUTE_TAG_NAMES,
+	ROUTE_TAG_VALUES,
+	ROUTE_EVENTS,
 	ROUTE_METRICS,
 	ROUTE_HEALTH,
 	ROUTE_READY,
@@ -49,15 +63,18 @@ enum route_step {
 
 struct route_request {
 	enum route route;
-	uint8_t key[LIMIT_SERIES_BYTES]; /* canonical; of /v1/keys: `after` */
+	/* Canonical; of /v1/keys: `after`; of /v1/query and /v1/top: the text of `match`. */
+	uint8_t key[LIMIT_SERIES_BYTES];
 	size_t key_size;
 	struct stat_asked stat;
 	enum kind kind;          /* 0: any that has the stat */
 	int64_t from_hour;       /* [from, to) */
 	int64_t to_hour;
 	enum route_step step;
-	struct glob match;       /* ROUTE_KEYS */
-	uint32_t limit;
+	struct glob match;       /* KEYS, QUERY, TOP_KEYS */
+	uint32_t limit;          /* KEYS, TOP_KEYS */
+	uint8_t by[ROUTE_BY_BYTES]; /* QUERY: the tag to group by, if by_size > 0 */
+	size_t by_size;
 };
 
 struct route_refusal {

@@ -104,7 +104,8 @@ static inline void plan_store_answer_manifest(struct plan_store *s, struct plan 
 		if (seen)
 			continue;
 		(void)snprintf(text, sizeof(text), "%016" PRIx64, s->cells[i].pid);
-		plan_put_pid(plan, index, slice_text(text));
+		plan_put_pid(plan, index, slice_text(text),
+			     slice_text("0123456789abcdef"));
 	}
 }
 

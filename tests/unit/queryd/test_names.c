@@ -164,7 +164,7 @@ static void prefixes_end_at_the_first_special_character(void **state)
 
 static void add(struct names *n, const char *name)
 {
-	assert_int_equal(names_add(n, slice_text(name)), 0);
+	assert_int_equal(names_add(n, slice_text(name), 1), 0);
 }
 
 /* What a page holds, as `a b c` and `+` when there is more. */
@@ -267,7 +267,7 @@ static void what_is_over_the_ceiling_is_counted(void **state)
 	add(&n, "c");
 	add(&n, "d");
 	add(&n, "a");
-	assert_int_equal(names_add(&n, slice_text("e")), -ENOBUFS);
+	assert_int_equal(names_add(&n, slice_text("e"), 1), -ENOBUFS);
 	assert_int_equal(names_settle(&n), 0);
 	assert_int_equal(names_count(&n), 3);
 	assert_int_equal(names_dropped(&n), 2);

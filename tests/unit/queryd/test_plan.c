@@ -2,6 +2,7 @@
 #include "queryd/plan.h"
 
 #include "proto/err.h"
+#include "queryd/partials.h"
 #include "tests/lib/plan_case.h"
 
 #include <errno.h>
@@ -147,7 +148,7 @@ static void a_manifest_of_rubbish_is_no_answer(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct plan *plan = plan_case_hour("sum", PLAN_CASE_HOUR, NULL);
-		plan_put_pid(plan, 0, slice_text(cases[i]));
+		plan_put_pid(plan, 0, slice_text(cases[i]), slice_text(cases[i]));
 		assert_int_equal(plan_step(plan), PLAN_FAILED);
 		assert_int_equal(plan_error(plan), ERR_MALFORMED);
 		plan_free(plan);
@@ -161,9 +162,9 @@ static void too_many_partials_are_refused(void **state)
 	unsigned i;
 
 	(void)state;
-	for (i = 0; i <= PLAN_PIDS_MAX; i++) {
+	for (i = 0; i <= PARTIALS_MAX; i++) {
 		(void)snprintf(text, sizeof(text), "%016x", i);
-		plan_put_pid(plan, 0, slice_text(text));
+		plan_put_pid(plan, 0, slice_text(text), slice_text(text));
 	}
 	assert_int_equal(plan_step(plan), PLAN_FAILED);
 	assert_int_equal(plan_error(plan), ERR_TOO_LARGE);

@@ -39,6 +39,12 @@ static void assert_refused(const char *path, const char *query, unsigned status,
 	assert_true(refusal.message[0] != '\0');
 }
 
+static void assert_asked(const char *path, const char *query, enum route route)
+{
+	assert_int_equal(parse(path, query), 0);
+	assert_int_equal(request.route, route);
+}
+
 static void four_parts_are_an_hour(void **state)
 {
 	(void)state;
@@ -120,7 +126,7 @@ static void fixed_paths_win_for_exactly_themselves(void **state)
 static void what_is_not_built_is_not_found(void **state)
 {
 	static const char *const cases[] = {
-		"", "x", "/", "/v1/query", "/v1/top", "/v1/ledger", "/v1/nothing", "/render",
+		"", "x", "/", "/v1/nothing", "/render",
 		"/metrics/find", "/metrics/expand", "/version", "/functions",
 		"/tags/autoComplete/tags", "/tags/autoComplete/values", "/events/get_data",
 		"/k/moving_average/5", "/a/b/c/d/e", "/k/max/2026-11-20/13/x", "http://host",
@@ -279,6 +285,33 @@ static void keys_take_a_glob_a_limit_and_a_cursor(void **state)
 	assert_refused("/v1/keys", "after=%zz", 400, "bad_key");
 }
 
+static void many_keys_take_a_glob_a_stat_and_a_range(void **state)
+{
+	(void)state;
+	assert_asked("/v1/query", "match=a.%2A&stat=p99&from=-24h&step=day&by=host", ROUTE_QUERY);
+	assert_memory_equal(request.key, "a.*", request.key_size);
+	assert_memory_equal(request.by, "host", request.by_size);
+	assert_int_equal(request.step, ROUTE_STEP_DAY);
+	assert_string_equal(request.stat.name, "p99");
+	assert_asked("/v1/top", "match=a*&stat=max&from=-2h&to=now", ROUTE_TOP_KEYS);
+	assert_int_equal(request.limit, ROUTE_TOP);
+	assert_asked("/v1/top", "stat=max&from=-2h&n=1000", ROUTE_TOP_KEYS);
+	assert_int_equal(request.limit, 1000);
+	assert_asked("/v1/ledger", "from=-2h", ROUTE_LEDGER);
+	assert_refused("/v1/query", "match=[&stat=max&from=-2h", 400, "bad_match");
+	assert_refused("/v1/query", "match=%zz&stat=max&from=-2h", 400, "bad_match");
+	assert_refused("/v1/query", "by=%zz&stat=max&from=-2h", 400, "bad_match");
+	assert_refused("/v1/query", "from=-2h", 400, "bad_stat");
+	assert_refused("/v1/query", "stat=p999&from=-2h", 400, "bad_stat");
+	assert_refused("/v1/query", "stat=max", 400, "bad_range");
+	assert_refused("/v1/query", "stat=max&from=-2h&step=week", 400, "bad_step");
+	assert_refused("/v1/query", "stat=max&from=-2h&kind=set", 400, "stat_not_for_kind");
+	assert_refused("/v1/top", "stat=max&from=-2h&n=0", 400, "bad_limit");
+	assert_refused("/v1/top", "stat=max&from=-2h&n=1001", 400, "bad_limit");
+	assert_refused("/v1/ledger", "", 400, "bad_range");
+	assert_refused("/v1/ledger", "from=now&to=-2h", 400, "bad_range");
+}
+
 static void long_urls_are_refused(void **state)
 {
 	static char path[ROUTE_URL_BYTES + 2];
@@ -309,6 +342,7 @@ int main(void)
 		cmocka_unit_test(ranges_that_make_no_sense_are_refused),
 		cmocka_unit_test(series_asks_the_same_by_parameters),
 		cmocka_unit_test(keys_take_a_glob_a_limit_and_a_cursor),
+		cmocka_unit_test(many_keys_take_a_glob_a_stat_and_a_range),
 		cmocka_unit_test(long_urls_are_refused),
 	};
 

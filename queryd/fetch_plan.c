@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/fetch.h"
+
+#include "proto/err.h"
+#include "proto/rkey.h"
+#include "queryd/plan.h"
+
+#include <stdlib.h>
+
+static size_t count_commands(const void *work)
+{
+	size_t count;
+
+	(void)plan_commands(work, &count);
+	return count;
+}
+
+/* ---- replies -------------------------------------------------------------------------------- */
+
+static struct slice text_of(const redisReply *reply)
+{
+	return slice_of(reply->str, reply->len);
+}
+
+/* Fields and values by turns: a partial, its version. */
+static bool put_manifest(struct plan *plan, size_t command, const redisReply *reply)
+{
+	size_t i;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0)
+		return false;
+	for (i = 0; i < reply->elements; i += 2) {
+		const redisReply *pid = reply->element[i], *version = reply->element[i + 1];
+		if (pid->type != REDIS_REPLY_STRING || version->type != REDIS_REPLY_STRING)
+			return false;
+		plan_put_pid(plan, command, text_of(pid), text_of(version));
+	}
+	return true;
+}
+
+/* The fields were asked for in the order of stat_kinds. */
+static bool put_cells(struct plan *plan, size_t command, unsigned kinds, const redisReply *reply)
+{
+	size_t i, at = 0;
+
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return false;
+	for (i = 0; i < STAT_KINDS; i++) {
+		if (!(kinds & 1u << i))
+			continue;
+		if (at == reply->elements)
+			return false;
+		if (reply->element[at]->type == REDIS_REPLY_STRING)
+			plan_put_cell(plan, command, stat_kinds[i], text_of(reply->element[at]));
+		at++;
+	}
+	return true;
+}
+
+static bool put_score(struct plan *plan, size_t command, const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_STRING)
+		plan_put_score(plan, command, strtod(reply->str, NULL));
+	return reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_NIL;
+}
+
+static bool put_reply(void *work, size_t index, const redisReply *reply)
+{
+	size_t count;
+	const struct plan_command *command = &plan_commands(work, &count)[index];
+
+	switch (command->ask) {
+	case PLAN_MANIFEST:
+		return put_manifest(work, index, reply);
+	case PLAN_CELLS:
+		return put_cells(work, index, command->kinds, reply);
+	case PLAN_FIRST:
+	case PLAN_LAST:
+		return put_score(work, index, reply);
+	}
+	return false;
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+static int send_cells(struct fetch *f, const struct plan *plan, size_t index, const char *tag)
+{
+	size_t count, argc = 2, i;
+	const struct plan_command *command = &plan_commands(plan, &count)[index];
+	char key[RKEY_SIZE];
+	uint8_t fields[STAT_KINDS][RKEY_FIELD_SIZE];
+	struct slice argv[2 + STAT_KINDS] = { slice_text("HMGET") };
+
+	argv[1] = slice_text(rkey_cells(tag, command->hour, command->pid, key));
+	for (i = 0; i < STAT_KINDS; i++) {
+		if (command->kinds & 1u << i)
+			argv[argc++] = rkey_field(stat_kinds[i], plan_key(plan), fields[i]);
+	}
+	return fetch_send(f, index, argc, argv);
+}
+
+static int send_score(struct fetch *f, const struct plan *plan, size_t index, const char *tag)
+{
+	size_t count, kind = 0;
+	const struct plan_command *command = &plan_commands(plan, &count)[index];
+	char key[RKEY_SIZE];
+	uint8_t field[RKEY_FIELD_SIZE];
+	struct slice argv[3] = { slice_text("ZSCORE") };
+
+	while (command->kinds >> kind != 1)
+		kind++;
+	argv[1] = slice_text(command->ask == PLAN_FIRST ? rkey_names_first(tag, key) :
+							  rkey_names_last(tag, key));
+	argv[2] = rkey_field(stat_kinds[kind], plan_key(plan), field);
+	return fetch_send(f, index, 3, argv);
+}
+
+static int send_command(struct fetch *f, const void *work, size_t index)
+{
+	size_t count;
+	const struct plan_command *command = &plan_commands(work, &count)[index];
+	const char *tag;
+	char key[RKEY_SIZE];
+	struct slice argv[2] = { slice_text("HGETALL") };
+
+	if (!fleet_is_known(fetch_fleet(f)))
+		return ERR_STORE_DOWN;
+	tag = fleet_tag_of(fetch_fleet(f), plan_key(work));
+	if (command->ask == PLAN_CELLS)
+		return send_cells(f, work, index, tag);
+	if (command->ask != PLAN_MANIFEST)
+		return send_score(f, work, index, tag);
+	argv[1] = slice_text(rkey_manifest(tag, command->hour, key));
+	return fetch_send(f, index, 2, argv);
+}
+
+static int step(void *work)
+{
+	switch (plan_step(work)) {
+	case PLAN_MORE:
+		return 1;
+	case PLAN_DONE:
+		return 0;
+	case PLAN_FAILED:
+		break;
+	}
+	return plan_error(work);
+}
+
+static void free_plan(void *work)
+{
+	plan_free(work);
+}
+
+const struct fetch_verbs fetch_plan = {
+	.count = count_commands,
+	.send = send_command,
+	.put = put_reply,
+	.step = step,
+	.free = free_plan,
+};

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/partials.h"
+
+#include "proto/err.h"
+#include "proto/hash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int parse_hex(struct slice text, uint64_t *out)
+{
+	uint64_t value = 0;
+	size_t i;
+
+	if (text.size != 16)
+		return ERR_MALFORMED;
+	for (i = 0; i < 16; i++) {
+		uint8_t c = text.ptr[i];
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return ERR_MALFORMED;
+	}
+	*out = value;
+	return 0;
+}
+
+int partials_add(struct partials *p, struct slice pid, struct slice version)
+{
+	size_t capacity = p->capacity ? p->capacity * 2 : 8;
+	struct partials_one one, *list;
+
+	if (parse_hex(pid, &one.pid) < 0 || parse_hex(version, &one.version) < 0)
+		return ERR_MALFORMED;
+	if (p->count == PARTIALS_MAX)
+		return ERR_TOO_LARGE;
+	if (p->count == p->capacity) {
+		list = realloc(p->list, capacity * sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		p->list = list;
+		p->capacity = capacity;
+	}
+	p->list[p->count++] = one;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = ((const struct partials_one *)a)->pid;
+	uint64_t y = ((const struct partials_one *)b)->pid;
+
+	return (x > y) - (x < y);
+}
+
+void partials_sort(struct partials *p)
+{
+	if (p->count > 1)
+		qsort(p->list, p->count, sizeof(*p->list), compare);
+}
+
+bool partials_same(const struct partials *a, const struct partials *b)
+{
+	size_t i;
+
+	for (i = 0; a->count == b->count && i < a->count; i++) {
+		if (a->list[i].pid != b->list[i].pid)
+			return false;
+	}
+	return a->count == b->count;
+}
+
+uint64_t partials_digest(const struct partials *p, uint64_t seed)
+{
+	return hash64_seeded(slice_of(p->list, p->count * sizeof(*p->list)), seed);
+}
+
+void partials_release(struct partials *p)
+{
+	free(p->list);
+	*p = (struct partials){ 0 };
+}

@@ -1,0 +1,68 @@
+/*
+ * queryd_private.h - the daemon's parts, for its own shells.
+ *
+ * queryd.c wires them and serves what is about one key; serve_many.c and serve_graphite.c serve one
+ * family of requests each. Only these see the struct.
+ */
+#ifndef QUERYD_QUERYD_PRIVATE_H
+#define QUERYD_QUERYD_PRIVATE_H
+
+#include "proto/daemon/http.h"
+#include "proto/daemon/life.h"
+#include "queryd/agents_poll.h"
+#include "queryd/fetch.h"
+#include "queryd/metrics.h"
+#include "queryd/names_poll.h"
+#include "queryd/query.h"
+#include "queryd/queryd.h"
+#include "queryd/respond.h"
+
+#define QUERYD_ANSWER_BYTES (32u << 20)
+
+struct queryd {
+	struct config *config;
+	int argc;
+	char **argv;
+	uv_loop_t loop;
+	struct life life;
+	struct http_server *http;
+	struct redis *redis;
+	struct fleet fleet;
+	struct agents agents;
+	struct agents_poll agents_poll;
+	struct names names;
+	struct names_poll names_poll;
+	struct fetches fetches;
+	uv_timer_t timer;
+	unsigned ticks;
+	int64_t drain_by_ms; /* 0: not draining */
+	struct metrics metrics;
+};
+
+/* Counts an answer. */
+void queryd_count(struct queryd *q, enum route route, unsigned status, uint64_t begun_ns);
+
+/* Counts what an answer has cost Redis. */
+void queryd_costs(struct queryd *q, struct plan_costs costs);
+
+/* Answers that Redis or memory did not give what was needed; log says of what, or is NULL. Returns
+ * the status that was sent. */
+unsigned queryd_refuse_store(struct queryd *q, struct http_request *request, int status,
+			     const struct slice *log);
+
+/* Whether Redis can be asked and the names are known; else refuses, and *sent is the status. */
+bool queryd_knows_names(struct queryd *q, struct http_request *request, unsigned *sent);
+
+/* Whether a span is complete. */
+struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour);
+
+/* What one answer may cost. */
+struct query_limits queryd_limits(const struct queryd *q);
+
+/* ---- families of requests -------------------------------------------------------------------- */
+
+/* /v1/query, /v1/top, /v1/ledger. 0 when the answer comes later, else the status that was sent. */
+unsigned serve_many(struct queryd *q, struct http_request *request,
+		    const struct route_request *asked, uint64_t begun_ns);
+
+#endif

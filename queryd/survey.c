@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/survey.h"
+
+#include "proto/err.h"
+#include "proto/hash.h"
+#include "queryd/survey_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int survey_new(const struct survey_settings *settings, struct survey **out)
+{
+	struct survey *s = calloc(1, sizeof(*s));
+
+	assert(settings->from_hour < settings->to_hour && settings->step_hours >= 0);
+	if (!s)
+		return -ENOMEM;
+	s->settings = *settings;
+	*out = s;
+	return 0;
+}
+
+static void free_parts(struct survey *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->part_count; i++) {
+		partials_release(&s->parts[i].listed);
+		partials_release(&s->parts[i].again);
+	}
+	for (i = 0; i < s->cell_count; i++)
+		cell_free(s->cells[i]);
+	free(s->parts);
+	free(s->cells);
+	s->parts = NULL;
+	s->cells = NULL;
+	s->part_count = s->cell_count = 0;
+}
+
+void survey_free(struct survey *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	free_parts(s);
+	for (i = 0; i < s->member_count; i++) {
+		free(s->members[i].field);
+		free(s->members[i].trail);
+	}
+	for (i = 0; i < s->group_count; i++) {
+		plan_fold_release(&s->groups[i].span);
+		plan_fold_release(&s->groups[i].total);
+	}
+	for (i = 0; i < s->output_count; i++)
+		free(s->outputs[i].points);
+	free(s->members);
+	free(s->groups);
+	free(s->outputs);
+	free(s->commands);
+	free(s);
+}
+
+/* ---- what is asked -------------------------------------------------------------------------- */
+
+int survey_add_group(struct survey *s, enum kind kind)
+{
+	struct survey_group *groups = grow(s->groups, s->group_count, &s->group_capacity,
+						  sizeof(*groups));
+
+	if (!groups)
+		return -ENOMEM;
+	s->groups = groups;
+	groups += s->group_count++;
+	*groups = (struct survey_group){ .kind = kind, .first_stat = s->output_count };
+	plan_fold_start(&groups->total, kind, s->settings.from_hour, s->settings.to_hour,
+			s->settings.now_second);
+	return 0;
+}
+
+int survey_add_stat(struct survey *s, const struct stat_asked *stat)
+{
+	struct survey_output *outputs = grow(s->outputs, s->output_count,
+						    &s->output_capacity, sizeof(*outputs));
+	struct survey_group *group = &s->groups[s->group_count - 1];
+
+	assert(s->group_count > 0 && stat_has(group->kind, stat->id));
+	if (!outputs)
+		return -ENOMEM;
+	s->outputs = outputs;
+	outputs[s->output_count++] = (struct survey_output){
+		.stat = *stat,
+		.group = s->group_count - 1,
+	};
+	group->stats++;
+	group->trailed |= group->kind == KIND_GAUGE && stat->id == STAT_LAST;
+	return 0;
+}
+
+int survey_add_key(struct survey *s, size_t group, struct slice key)
+{
+	struct survey_member *members = grow(s->members, s->member_count,
+						    &s->member_capacity, sizeof(*members));
+	struct survey_member member = { .size = key.size + 1, .group = (uint32_t)group };
+
+	assert(group < s->group_count && key.size > 0);
+	if (!members)
+		return -ENOMEM;
+	s->members = members;
+	member.field = malloc(member.size);
+	if (!member.field)
+		return -ENOMEM;
+	member.field[0] = (uint8_t)s->groups[group].kind;
+	memcpy(member.field + 1, key.ptr, key.size);
+	members[s->member_count++] = member;
+	return 0;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct survey_member *x = a, *y = b;
+
+	if (!x->trail != !y->trail)
+		return x->trail ? -1 : 1;
+	if (x->partition != y->partition)
+		return x->partition < y->partition ? -1 : 1;
+	return slice_compare(slice_of(x->field, x->size), slice_of(y->field, y->size));
+}
+
+static int place_members(struct survey *s, uint32_t partitions)
+{
+	size_t i;
+
+	for (i = 0; i < s->member_count; i++) {
+		struct survey_member *m = &s->members[i];
+		m->partition = hash_partition(slice_of(m->field + 1, m->size - 1), partitions);
+		if (!s->groups[m->group].trailed)
+			continue;
+		m->trail = calloc(1, sizeof(*m->trail));
+		if (!m->trail)
+			return -ENOMEM;
+		gauge_trail_init(m->trail);
+		s->trailed++;
+	}
+	if (s->member_count > 1)
+		qsort(s->members, s->member_count, sizeof(*s->members), compare_members);
+	return 0;
+}
+
+static uint64_t span_count(const struct survey_settings *settings)
+{
+	int64_t step = settings->step_hours;
+
+	if (step == 0)
+		return 1;
+	return (uint64_t)((settings->to_hour + step - 1) / step - settings->from_hour / step);
+}
+
+/* ---- rounds --------------------------------------------------------------------------------- */
+
+static int add_command(struct survey *s, const struct survey_command *command)
+{
+	struct survey_command *commands = grow(s->commands, s->command_count,
+						      &s->command_capacity, sizeof(*commands));
+
+	if (!commands)
+		return -ENOMEM;
+	s->commands = commands;
+	commands[s->command_count++] = *command;
+	return 0;
+}
+
+static int ask_manifest(struct survey *s, size_t part)
+{
+	const struct survey_command command = {
+		.partition = s->members[s->parts[part].first].partition,
+		.hour = s->parts[part].hour,
+		.part = part,
+	};
+
+	s->parts[part].again.count = 0;
+	return add_command(s, &command);
+}
+
+/* Asks for the cells in the partials that are listed, and for the manifest after them. */
+static int ask_cells(struct survey *s, size_t part)
+{
+	const struct survey_part *p = &s->parts[part];
+	struct survey_command command = {
+		.cells = true,
+		.partition = s->members[p->first].partition,
+		.hour = p->hour,
+		.count = p->count,
+		.part = part,
+	};
+	size_t i;
+	int status = 0;
+
+	for (i = 0; i < p->listed.count && status == 0; i++) {
+		command.pid = p->listed.list[i].pid;
+		status = add_command(s, &command);
+	}
+	return status ? status : ask_manifest(s, part);
+}
+
+/* Begins the next round. 1, 0 when there is none, -ENOMEM. */
+static int start_round(struct survey *s)
+{
+	size_t i;
+	int status;
+
+	free_parts(s);
+	s->reading = false;
+	status = survey_next_parts(s);
+	for (i = 0; i < s->part_count && status > 0; i++) {
+		if (ask_manifest(s, i) < 0)
+			status = -ENOMEM;
+	}
+	return status;
+}
+
+int survey_start(struct survey *s, uint32_t partitions)
+{
+	int status;
+
+	assert(s->command_count == 0 && s->next_hour == 0);
+	if (s->output_count * span_count(&s->settings) > s->settings.max_points)
+		return ERR_TOO_LARGE;
+	status = place_members(s, partitions);
+	s->next_hour = s->settings.from_hour;
+	if (s->trailed > 0)
+		s->next_hour -= GAUGE_TRAIL_HOURS;
+	if (s->next_hour < 0)
+		s->next_hour = 0;
+	if (status == 0)
+		status = start_round(s);
+	return status < 0 ? status : 0;
+}
+
+const struct survey_command *survey_commands(const struct survey *s, size_t *count)
+{
+	*count = s->command_count;
+	return s->commands;
+}
+
+struct slice survey_field(const struct survey *s, const struct survey_command *command,
+			  size_t place)
+{
+	const struct survey_member *m = &s->members[s->parts[command->part].first + place];
+
+	assert(place < command->count);
+	return slice_of(m->field, m->size);
+}
+
+void survey_put_pid(struct survey *s, size_t command, struct slice pid, struct slice version)
+{
+	int status = partials_add(&s->parts[s->commands[command].part].again, pid, version);
+
+	assert(!s->commands[command].cells);
+	if (status < 0)
+		s->error = status;
+}
+
+void survey_put_cell(struct survey *s, size_t command, size_t place, struct slice blob)
+{
+	struct survey_part *part = &s->parts[s->commands[command].part];
+	int status;
+
+	assert(s->commands[command].cells && place < part->count);
+	s->costs.cells++;
+	s->costs.bytes += blob.size;
+	if (s->costs.bytes > s->settings.max_bytes)
+		status = ERR_TOO_LARGE;
+	else
+		status = plan_fold_blob(&part->cells[place],
+					(enum kind)s->members[part->first + place].field[0], blob);
+	if (status < 0)
+		s->error = status;
+}
+
+/* Judges a part after a round. 1 when it must be read (again), 0 when it is settled. */
+static int judge(struct survey *s, struct survey_part *part)
+{
+	struct partials last = part->listed;
+	size_t i;
+
+	partials_sort(&part->again);
+	if (s->reading && partials_same(&part->listed, &part->again)) {
+		part->settled = true;
+		return 0;
+	}
+	for (i = 0; i < part->count; i++) {
+		cell_free(part->cells[i]);
+		part->cells[i] = NULL;
+	}
+	if (s->reading) {
+		s->costs.retries++;
+		if (++part->tries == PLAN_TRIES)
+			return -EAGAIN;
+	}
+	part->listed = part->again;
+	part->again = last;
+	part->settled = part->listed.count == 0;
+	return !part->settled;
+}
+
+/* Goes on with the parts of a round. 1 while any is unsettled, 0, or an error. */
+static int step_parts(struct survey *s)
+{
+	int status = 0, more = 0;
+	size_t i;
+
+	for (i = 0; i < s->part_count && status >= 0; i++) {
+		status = s->parts[i].settled ? 0 : judge(s, &s->parts[i]);
+		if (status > 0) {
+			status = ask_cells(s, i);
+			more = 1;
+		}
+	}
+	s->reading = true;
+	return status < 0 ? status : more;
+}
+
+enum plan_status survey_step(struct survey *s)
+{
+	int status = s->error;
+
+	s->command_count = 0;
+	while (status == 0 && s->part_count > 0 && s->command_count == 0) {
+		status = step_parts(s);
+		if (status > 0) {
+			status = 0;
+			break;
+		}
+		if (status == 0)
+			status = survey_fold(s);
+		if (status == 0)
+			status = start_round(s);
+		status = status < 0 ? status : 0;
+	}
+	if (status == 0 && s->part_count == 0)
+		status = survey_fold_end(s);
+	s->error = status;
+	if (status < 0)
+		return PLAN_FAILED;
+	return s->part_count > 0 ? PLAN_MORE : PLAN_DONE;
+}
+
+int survey_error(const struct survey *s)
+{
+	return s->error;
+}
+
+struct plan_costs survey_costs(const struct survey *s)
+{
+	return s->costs;
+}
+
+/* ---- the answer ----------------------------------------------------------------------------- */
+
+const struct plan_point *survey_points(const struct survey *s, size_t stat, size_t *count)
+{
+	assert(stat < s->output_count && s->part_count == 0);
+	*count = s->outputs[stat].count;
+	return s->outputs[stat].points;
+}
+
+struct stat_result survey_total(const struct survey *s, size_t stat)
+{
+	const struct plan_fold *total;
+
+	assert(stat < s->output_count && s->settings.totals && s->part_count == 0);
+	total = &s->groups[s->outputs[stat].group].total;
+	if (!total->any)
+		return (struct stat_result){ 0 };
+	return stat_eval(&s->outputs[stat].stat, &total->subject);
+}
+
+size_t survey_groups(const struct survey *s)
+{
+	return s->group_count;
+}
+
+size_t survey_keys(const struct survey *s)
+{
+	return s->member_count;
+}
