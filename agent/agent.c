@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 
+#include "agent/accounts.h"
 #include "agent/admin.h"
 #include "agent/delivery.h"
 #include "agent/gauges.h"
 #include "agent/identity.h"
 #include "agent/intake.h"
 #include "agent/ledger.h"
+#include "agent/reading.h"
 #include "agent/receive.h"
-#include "agent/report.h"
 #include "agent/seal.h"
 #include "proto/daemon/http.h"
 #include "proto/daemon/life.h"
@@ -17,10 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define AGENT_WATERMARK_MS 1000
 /* Room that a report may take in the spool: some forty batches of one counter. */
@@ -32,13 +30,6 @@ enum agent_phase {
 	AGENT_RUNNING,
 	AGENT_DRAINING, /* the receiver has ended; what is held is being delivered */
 	AGENT_ENDED,    /* handles are being closed */
-};
-
-/* What the receiver borrows: a reload of the configuration frees its texts. */
-struct agent_lines {
-	char *add_tags;
-	struct series_tag tags[CONFIG_TAGS];
-	struct line_options options;
 };
 
 struct agent {
@@ -57,17 +48,14 @@ struct agent {
 	struct delivery *delivery;
 	struct http_server *admin;
 	struct admin_source admin_source;
-	struct agent_lines *lines;
-	struct report report;
-	struct ledger seen; /* as the counts stood at the swap */
-	struct top top;
+	struct reading *reading;
+	struct accounts accounts;
 	enum agent_phase phase;
 	int64_t seal_ms;
 	int64_t next_seal_ms;
 	int64_t next_watermark_ms;
 	int64_t drain_until_ms;
 	int64_t since_ms; /* unix: all received before it is sealed */
-	int64_t seen_s;   /* unix: when `seen` was taken */
 	struct log_limit postponed;
 };
 
@@ -109,78 +97,6 @@ static bool agent_may_seal(struct agent *a, bool last)
 	return false;
 }
 
-static int agent_add_own(void *arg, struct slice series, double increment)
-{
-	struct agent *a = arg;
-
-	return intake_add_own(&a->intake, series, increment, a->seen_s);
-}
-
-/* Puts what was counted up to the swap into the table that was taken. It counts as sealed what is
- * about to be: then the sums agree in every report. */
-static void agent_report(struct agent *a, const struct table *taken, bool last)
-{
-	if (!a->config->ledger ||
-	    (!last && !delivery_has_room(a->delivery, table_bytes(taken) + AGENT_REPORT_BYTES)))
-		return;
-	tally_add(&a->seen.samples_sealed, taken->samples);
-	report_run(&a->report, &a->seen, agent_add_own, a);
-}
-
-/* Notes who has sent what is in a table. */
-static void agent_note_top(struct agent *a, const struct table *taken)
-{
-	int64_t now_ms = life_monotonic_ms();
-	const struct table_series *s;
-	size_t cursor = 0;
-
-	while ((s = table_next(taken, &cursor)) != NULL) {
-		struct slice series = slice_of(s->bytes, s->size);
-		struct top_counts counts = { .lines = s->lines, .keys = s->role == TABLE_USER };
-
-		if (s->role == TABLE_OWN)
-			continue;
-		if (s->role == TABLE_OVERFLOW)
-			for (struct table_group *g = s->groups; g != NULL; g = g->next)
-				counts.overflowed += g->samples;
-		top_add(&a->top,
-			s->role == TABLE_OVERFLOW ? limits_overflowed_segment(series) :
-						    limits_segment(series),
-			&counts, now_ms);
-	}
-	top_end_interval(&a->top);
-}
-
-/* Takes the open table away, with the counts as they then are. */
-static struct table *agent_swap(struct agent *a, int64_t *now_ms)
-{
-	struct table *taken;
-
-	delivery_count(a->delivery);
-	intake_lock(&a->intake);
-	taken = intake_swap(&a->intake, now_ms);
-	ledger_copy(&a->seen, &a->ledger);
-	intake_unlock(&a->intake);
-	a->seen_s = *now_ms / 1000;
-	return taken;
-}
-
-static void agent_count_sealed(struct agent *a, const struct table *taken,
-			       const struct seal_counts *counts)
-{
-	struct ledger *l = &a->ledger;
-
-	tally_add(&l->seals, 1);
-	tally_add(&l->lost_memory, counts->lost);
-	tally_add(&l->own_sealed, counts->own);
-	tally_add(&l->own_lost, counts->own_lost);
-	tally_add(&l->overflowed_keys, taken->overflowed[LIMITS_KEYS]);
-	tally_add(&l->overflowed_prefix, taken->overflowed[LIMITS_PREFIX]);
-	tally_add(&l->overflowed_new_keys, taken->overflowed[LIMITS_NEW_KEYS]);
-	if (counts->lost > 0)
-		log_error("no_memory", "for=batch lost_samples=%" PRIu64, counts->lost);
-}
-
 /* Turns what was received into batches. last: nothing will be received any more. */
 static void agent_seal(struct agent *a, bool last)
 {
@@ -192,13 +108,15 @@ static void agent_seal(struct agent *a, bool last)
 	receive_count_drops(a->receiver);
 	if (!agent_may_seal(a, last))
 		return;
-	table = agent_swap(a, &now_ms);
+	delivery_count(a->delivery);
+	table = accounts_swap(&a->accounts, &now_ms);
 	second = last ? INT64_MAX : now_ms / 1000;
 	held = gauges_settle(&a->gauges, table, second, agent_hold, a);
-	agent_report(a, table, last);
-	agent_note_top(a, table);
+	if (a->config->ledger &&
+	    (last || delivery_has_room(a->delivery, table_bytes(table) + AGENT_REPORT_BYTES)))
+		accounts_report(&a->accounts, table);
 	counts = seal_run(&a->seal, table, delivery_partitions(a->delivery), agent_emit, a);
-	agent_count_sealed(a, table, &counts);
+	accounts_sealed(&a->accounts, table, &counts);
 	intake_done(&a->intake);
 	receive_drops_reported(a->receiver);
 	/* What was held back was received in the second that is still running. */
@@ -264,48 +182,21 @@ static void agent_on_drain(void *arg)
 
 /* ---- what a reload may change ---- */
 
-/* How lines are to be read from now on: a copy that the receiver may borrow. NULL without memory. */
-static struct agent_lines *agent_make_lines(const struct config *config)
-{
-	struct agent_lines *lines = calloc(1, sizeof(*lines));
-	size_t count;
-
-	if (lines == NULL)
-		return NULL;
-	lines->add_tags = strdup(config->add_tags);
-	if (lines->add_tags == NULL) {
-		free(lines);
-		return NULL;
-	}
-	count = config_tags(lines->add_tags, lines->tags);
-	lines->options = config_line_options(config, lines->tags, count);
-	lines->options.max_tags = (size_t)config->max_tags;
-	lines->options.max_series_bytes = (size_t)config->max_series_bytes;
-	return lines;
-}
-
-static void agent_free_lines(struct agent_lines *lines)
-{
-	if (lines != NULL)
-		free(lines->add_tags);
-	free(lines);
-}
-
 static void agent_reload_input(struct agent *a)
 {
-	struct agent_lines *lines = agent_make_lines(a->config), *before = a->lines;
+	struct reading *reading = reading_new(a->config), *before = a->reading;
 	struct limits_options limits = config_limits(a->config);
 
 	intake_lock(&a->intake);
 	intake_limit(&a->intake, &limits);
 	intake_unlock(&a->intake);
-	if (lines == NULL) {
+	if (reading == NULL) {
 		log_error("no_memory", "for=add_tags");
 		return;
 	}
-	receive_set_lines(a->receiver, &lines->options);
-	a->lines = lines;
-	agent_free_lines(before);
+	receive_set_lines(a->receiver, &reading->options);
+	a->reading = reading;
+	reading_free(before);
 }
 
 static void agent_on_reload(void *arg)
@@ -409,32 +300,19 @@ static const struct life_events agent_life_events = {
 static void agent_metrics(void *arg, struct buf *out)
 {
 	struct agent *a = arg;
-	struct intake_level level;
-	struct ledger now;
 
 	receive_count_drops(a->receiver);
 	if (a->delivery != NULL)
 		delivery_count(a->delivery);
-	intake_lock(&a->intake);
-	level = intake_level_locked(&a->intake);
-	ledger_copy(&now, &a->ledger);
-	intake_unlock(&a->intake);
-	tally_set(&now.samples_open, level.samples);
-	tally_set(&now.table_bytes, level.bytes);
-	tally_set(&now.table_series, level.series);
-	ledger_render(&now, out);
+	accounts_metrics(&a->accounts, out);
 	tally_render_process("hourglass-agent", out);
 }
 
 static void agent_top(void *arg, enum top_by by, size_t n, struct buf *out)
 {
 	struct agent *a = arg;
-	struct top rejects;
 
-	if (intake_copy_rejects(&a->intake, &rejects) < 0)
-		top_init(&rejects);
-	top_render(&a->top, &rejects, by, n, life_monotonic_ms(), out);
-	top_release(&rejects);
+	accounts_top(&a->accounts, by, n, out);
 }
 
 static const char *agent_unready(void *arg)
@@ -448,16 +326,6 @@ static const char *agent_unready(void *arg)
 
 /* ---- life ---- */
 
-static int agent_open_report(struct agent *a)
-{
-	char id[IDENTITY_TEXT_SIZE], host[HOST_NAME_MAX + 1];
-
-	if (gethostname(host, sizeof(host)) < 0)
-		host[0] = '\0';
-	host[sizeof(host) - 1] = '\0';
-	return report_init(&a->report, identity_text(&a->identity, id), host);
-}
-
 static int agent_open_inputs(struct agent *a)
 {
 	struct limits_options limits = config_limits(a->config);
@@ -467,17 +335,21 @@ static int agent_open_inputs(struct agent *a)
 		.max_age_s = AGENT_MAX_AGE_S,
 		.state_dir = config_state_dir(a->config),
 	};
+	char id[IDENTITY_TEXT_SIZE];
 	int status = identity_open(&a->identity, options.state_dir);
 
-	a->lines = agent_make_lines(a->config);
+	a->reading = reading_new(a->config);
+	if (status == 0 && a->reading == NULL)
+		status = -ENOMEM;
 	if (status == 0)
-		status = a->lines ? agent_open_report(a) : -ENOMEM;
+		status = accounts_init(&a->accounts, &a->intake, &a->ledger,
+				       identity_text(&a->identity, id));
 	if (status == 0)
 		status = intake_init(&a->intake, limits.max_keys, (size_t)a->config->table_max);
 	if (status < 0)
 		return status;
 	intake_limit(&a->intake, &limits);
-	options.lines = a->lines->options;
+	options.lines = a->reading->options;
 	status = seal_init(&a->seal);
 	if (status == 0)
 		status = receive_open(&options, &a->intake, &a->ledger, &a->receiver);
@@ -529,9 +401,8 @@ static void agent_close(struct agent *a)
 	delivery_close(a->delivery, false);
 	seal_release(&a->seal);
 	gauges_release(&a->gauges);
-	report_release(&a->report);
-	top_release(&a->top);
-	agent_free_lines(a->lines);
+	accounts_release(&a->accounts);
+	reading_free(a->reading);
 	identity_close(&a->identity);
 }
 
@@ -547,7 +418,6 @@ int agent_run(struct config *config, int argc, char **argv)
 	a->argv = argv;
 	a->identity.lock = -1;
 	gauges_init(&a->gauges);
-	top_init(&a->top);
 	log_set_level(config_log_level(config));
 	if (uv_loop_init(&a->loop) < 0)
 		return 1;

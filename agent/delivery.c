@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/delivery.h"
 
+#include "agent/live.h"
 #include "agent/outbox.h"
 #include "agent/peer.h"
 #include "agent/route.h"
@@ -39,15 +40,12 @@ struct delivery {
 	int64_t watermark_ms; /* the last one published */
 	struct skew skew;
 
-	/* A live list that has come and waits for delivery_run. */
-	char *live_text;
-	struct slice live[LIMIT_FRAME_RELAYS];
-	size_t live_count;
+	struct live live; /* waits for delivery_run */
 };
 
 static bool delivery_is_ready(void *arg, size_t slot)
 {
-	struct delivery *d = arg;
+	const struct delivery *d = arg;
 
 	return d->peers[slot] != NULL && peer_state(d->peers[slot]) == PEER_READY;
 }
@@ -190,9 +188,8 @@ static void delivery_clock(void *arg, size_t slot, int64_t clock_ms, int64_t rou
 
 	tally_set(&d->ledger->clock_skew_ms, (uint64_t)llabs(d->skew.skew_ms));
 	if (warn)
-		log_warn("clock_skew", "peer=%s relay_ahead_ms=%" PRId64
-			 " hint=\"samples count in hours of our clock\"",
-			 peer_name(d->peers[slot]), d->skew.skew_ms);
+		log_warn("clock_skew", "peer=%s relay_ahead_ms=%" PRId64, peer_name(d->peers[slot]),
+			 d->skew.skew_ms);
 }
 
 static void delivery_leaving(void *arg, size_t slot)
@@ -217,29 +214,9 @@ static void delivery_drained(void *arg, size_t slot)
 		outbox_peer_drained(&d->outbox, slot);
 }
 
-/* Keeps a copy of the live list: peers cannot be closed while one of them is talking. */
 static void delivery_note_relays(struct delivery *d, const struct frame_relays *relays)
 {
-	size_t size = 0, count = relays->count < LIMIT_FRAME_RELAYS ? relays->count :
-								      LIMIT_FRAME_RELAYS;
-	char *text;
-
-	for (size_t i = 0; i < count; i++)
-		size += relays->list[i].size;
-	text = malloc(size + 1);
-	if (text == NULL)
-		return; /* the next list will do */
-	free(d->live_text);
-	d->live_text = text;
-	d->live_count = count;
-	for (size_t i = 0; i < count; i++) {
-		struct slice name = relays->list[i];
-
-		if (name.size > 0)
-			memcpy(text, name.ptr, name.size);
-		d->live[i] = slice_of(text, name.size);
-		text += name.size;
-	}
+	live_keep(&d->live, relays);
 	if (relays->floor_hour > 0 && relays->floor_hour < INT32_MAX)
 		d->events->floor(d->arg, relays->floor_hour * HOUR_SECONDS);
 	d->events->pace(d->arg, relays->seal_ms < INT32_MAX ? (int64_t)relays->seal_ms : 0);
@@ -275,7 +252,7 @@ static void delivery_frame(void *arg, size_t slot, uint64_t session, const struc
 
 static void delivery_settled(void *arg)
 {
-	struct delivery *d = arg;
+	const struct delivery *d = arg;
 
 	d->events->settled(d->arg);
 }
@@ -305,16 +282,15 @@ static void delivery_drop_peer(struct delivery *d, size_t slot, bool flush)
 
 static void delivery_take_live(struct delivery *d)
 {
-	if (d->live_text == NULL)
+	if (!live_waits(&d->live))
 		return;
 	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
-		if (!route_would_keep(&d->route, slot, d->live, d->live_count))
+		if (!route_would_keep(&d->route, slot, d->live.names, d->live.count))
 			delivery_drop_peer(d, slot, true);
-	if (route_set_live(&d->route, d->live, d->live_count) < 0)
+	if (route_set_live(&d->route, d->live.names, d->live.count) < 0)
 		log_error("no_memory", "for=relays");
-	log_debug("relays", "live=%zu", d->live_count);
-	free(d->live_text);
-	d->live_text = NULL;
+	log_debug("relays", "live=%zu", d->live.count);
+	live_forget(&d->live);
 }
 
 /* Whether any relay that is not a last resort is ready. */
@@ -422,7 +398,7 @@ void delivery_close(struct delivery *d, bool flush)
 		outbox_release(&d->outbox);
 	spool_free(d->spool);
 	route_release(&d->route);
-	free(d->live_text);
+	live_forget(&d->live);
 	free(d);
 }
 
@@ -500,38 +476,21 @@ bool delivery_ready(const struct delivery *d)
 	return false;
 }
 
-static void delivery_count_relays(struct delivery *d)
+void delivery_count(struct delivery *d)
 {
+	struct ledger *l = d->ledger;
 	uint64_t known = 0, ready = 0;
 
 	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++) {
 		known += route_name(&d->route, slot) != NULL;
 		ready += delivery_is_ready(d, slot);
 	}
-	tally_set(&d->ledger->relays_known, known);
-	tally_set(&d->ledger->relays_ready, ready);
-}
-
-void delivery_count(struct delivery *d)
-{
-	const struct outbox_counts *counts = &d->outbox.counts;
-	struct ledger *l = d->ledger;
-
-	delivery_count_relays(d);
+	tally_set(&l->relays_known, known);
+	tally_set(&l->relays_ready, ready);
 	tally_set(&l->spool_bytes, spool_bytes(d->spool));
 	tally_set(&l->spool_batches, spool_records(d->spool));
 	tally_set(&l->partitions, d->partitions);
 	tally_set(&l->watermark_seconds, (uint64_t)(d->watermark_ms / 1000));
 	tally_set(&l->samples_undelivered, delivery_undelivered(d));
-	tally_set(&l->samples_sealed, counts->sealed);
-	tally_set(&l->samples_committed, counts->committed);
-	tally_set(&l->samples_stable, counts->stable);
-	tally_set(&l->lost_declared, counts->lost);
-	tally_set(&l->batches_sealed, counts->batches_sealed);
-	tally_set(&l->batches_sent, counts->batches_sent);
-	tally_set(&l->opens, counts->opens);
-	tally_set(&l->confirms, counts->confirms);
-	tally_set(&l->rewinds, counts->rewinds);
-	tally_set(&l->failovers, counts->failovers);
-	tally_set(&l->foreign, counts->foreign);
+	ledger_note_outbox(l, &d->outbox.counts);
 }

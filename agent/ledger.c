@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/ledger.h"
 
+#include "agent/outbox.h"
 #include "proto/err.h"
 
 #include <assert.h>
@@ -112,6 +113,21 @@ void ledger_reject_sample(struct ledger *l, int reason)
 	default:
 		assert(false && "a reason that the table does not have");
 	}
+}
+
+void ledger_note_outbox(struct ledger *l, const struct outbox_counts *counts)
+{
+	tally_set(&l->samples_sealed, counts->sealed);
+	tally_set(&l->samples_committed, counts->committed);
+	tally_set(&l->samples_stable, counts->stable);
+	tally_set(&l->lost_declared, counts->lost);
+	tally_set(&l->batches_sealed, counts->batches_sealed);
+	tally_set(&l->batches_sent, counts->batches_sent);
+	tally_set(&l->opens, counts->opens);
+	tally_set(&l->confirms, counts->confirms);
+	tally_set(&l->rewinds, counts->rewinds);
+	tally_set(&l->failovers, counts->failovers);
+	tally_set(&l->foreign, counts->foreign);
 }
 
 void ledger_copy(struct ledger *to, const struct ledger *from)

@@ -15,6 +15,8 @@
 #include "proto/buf.h"
 #include "proto/daemon/tally.h"
 
+struct outbox_counts;
+
 /* X(err.h name, member): why a line was refused. */
 #define LEDGER_LINE_REASONS(X)                                                                 \
 	X(BAD_NAME, bad_name)                                                                  \
@@ -77,6 +79,9 @@ void ledger_reject_line(struct ledger *l, int reason);
 
 /* Counts a refused sample by its reason. */
 void ledger_reject_sample(struct ledger *l, int reason);
+
+/* Takes over what the outbox has counted (outbox.h). */
+void ledger_note_outbox(struct ledger *l, const struct outbox_counts *counts);
 
 /* Copies all counts. They agree when the caller holds the intake's mutex in the loop's thread. */
 void ledger_copy(struct ledger *to, const struct ledger *from);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/accounts.h"
+
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <unistd.h>
+
+int accounts_init(struct accounts *a, struct intake *intake, struct ledger *ledger,
+		  const char *agent_id)
+{
+	char host[HOST_NAME_MAX + 1];
+
+	*a = (struct accounts){ .intake = intake, .ledger = ledger };
+	top_init(&a->top);
+	if (gethostname(host, sizeof(host)) < 0)
+		host[0] = '\0';
+	host[sizeof(host) - 1] = '\0';
+	return report_init(&a->report, agent_id, host);
+}
+
+void accounts_release(struct accounts *a)
+{
+	report_release(&a->report);
+	top_release(&a->top);
+}
+
+struct table *accounts_swap(struct accounts *a, int64_t *now_ms)
+{
+	struct table *taken;
+
+	intake_lock(a->intake);
+	taken = intake_swap(a->intake, now_ms);
+	ledger_copy(&a->seen, a->ledger);
+	intake_unlock(a->intake);
+	a->seen_s = *now_ms / 1000;
+	return taken;
+}
+
+static int accounts_add(void *arg, struct slice series, double increment)
+{
+	struct accounts *a = arg;
+
+	return intake_add_own(a->intake, series, increment, a->seen_s);
+}
+
+void accounts_report(struct accounts *a, const struct table *taken)
+{
+	/* What is about to be sealed counts as sealed: then the sums agree in every report. */
+	tally_add(&a->seen.samples_sealed, taken->samples);
+	report_run(&a->report, &a->seen, accounts_add, a);
+}
+
+/* Notes who has sent what is in a table. */
+static void accounts_note_senders(struct accounts *a, const struct table *taken)
+{
+	int64_t now_ms = life_monotonic_ms();
+	const struct table_series *s;
+	size_t cursor = 0;
+
+	while ((s = table_next(taken, &cursor)) != NULL) {
+		struct slice series = slice_of(s->bytes, s->size);
+		struct top_counts counts = { .lines = s->lines, .keys = s->role == TABLE_USER };
+
+		if (s->role == TABLE_OWN)
+			continue;
+		if (s->role == TABLE_OVERFLOW)
+			for (struct table_group *g = s->groups; g != NULL; g = g->next)
+				counts.overflowed += g->samples;
+		top_add(&a->top,
+			s->role == TABLE_OVERFLOW ? limits_overflowed_segment(series) :
+						    limits_segment(series),
+			&counts, now_ms);
+	}
+	top_end_interval(&a->top);
+}
+
+void accounts_sealed(struct accounts *a, const struct table *taken,
+		     const struct seal_counts *counts)
+{
+	struct ledger *l = a->ledger;
+
+	tally_add(&l->seals, 1);
+	tally_add(&l->lost_memory, counts->lost);
+	tally_add(&l->own_sealed, counts->own);
+	tally_add(&l->own_lost, counts->own_lost);
+	tally_add(&l->overflowed_keys, taken->overflowed[LIMITS_KEYS]);
+	tally_add(&l->overflowed_prefix, taken->overflowed[LIMITS_PREFIX]);
+	tally_add(&l->overflowed_new_keys, taken->overflowed[LIMITS_NEW_KEYS]);
+	accounts_note_senders(a, taken);
+	if (counts->lost > 0)
+		log_error("no_memory", "for=batch lost_samples=%" PRIu64, counts->lost);
+}
+
+void accounts_metrics(struct accounts *a, struct buf *out)
+{
+	struct intake_level level;
+	struct ledger now;
+
+	intake_lock(a->intake);
+	level = intake_level_locked(a->intake);
+	ledger_copy(&now, a->ledger);
+	intake_unlock(a->intake);
+	tally_set(&now.samples_open, level.samples);
+	tally_set(&now.table_bytes, level.bytes);
+	tally_set(&now.table_series, level.series);
+	ledger_render(&now, out);
+}
+
+void accounts_top(struct accounts *a, enum top_by by, size_t n, struct buf *out)
+{
+	struct top rejects;
+
+	if (intake_copy_rejects(a->intake, &rejects) < 0)
+		top_init(&rejects);
+	top_render(&a->top, &rejects, by, n, life_monotonic_ms(), out);
+	top_release(&rejects);
+}
