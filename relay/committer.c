@@ -81,6 +81,12 @@ void committer_store_up(struct committer *c, int64_t now_ms)
 	c->flight_backoff_ms = 0;
 }
 
+void committer_set_interval(struct committer *c, int64_t commit_ms)
+{
+	c->next_commit_ms += commit_ms - c->o.commit_ms;
+	c->o.commit_ms = commit_ms;
+}
+
 void committer_drain(struct committer *c)
 {
 	c->draining = true;

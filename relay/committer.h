@@ -161,6 +161,9 @@ void committer_set_floor(struct committer *c, int64_t floor_hour);
 /* Redis can be used (again): what waits for it is sent with the next tick. */
 void committer_store_up(struct committer *c, int64_t now_ms);
 
+/* The least time between two commits from now on (pace.h). */
+void committer_set_interval(struct committer *c, int64_t commit_ms);
+
 /* From now on commits at once whatever is merged, and takes nothing new. */
 void committer_drain(struct committer *c);
 

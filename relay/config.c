@@ -89,10 +89,39 @@ static const struct conf_row config_rows[] = {
 	       "Memory of partials above which hours that are committed leave it early."),
 	NUMBER("max_connections", CONF_INT, max_connections, "10000", 1, 1000000,
 	       "Connections of agents at a time; more are turned away."),
+	NUMBER("store_share", CONF_INT, store_share, "50", 1, 100,
+	       "Per cent of Redis' time that commits of this relay may take; over it they are made "
+	       "more rarely, and agents are asked to send more rarely."),
+	{ .key = "fleet_secret", .type = CONF_TEXT, .offset = offsetof(struct config, fleet_secret),
+	  .fallback = "", .max = 4096, .secret = true, .check = secret_check,
+	  .help = "What agents must prove to know: 16 bytes or more, or file:/path, or "
+		  "credential:name of systemd. Agents have the same key." },
+	{ .key = "allow_open", .type = CONF_BOOL, .offset = offsetof(struct config, allow_open),
+	  .fallback = "no",
+	  .help = "Listen beyond this host without a fleet_secret: whoever can connect can write." },
 	{ .key = "log_level", .type = CONF_CHOICE, .offset = offsetof(struct config, log_level),
 	  .fallback = "info", .choices = config_levels, .reloadable = true,
 	  .help = "What is logged: error, warn, info or debug, and what is graver." },
 };
+
+/* Whoever reaches an open relay can write what they like into everybody's metrics. */
+static const char *config_check_whole(const void *values)
+{
+	const struct config *c = values;
+	struct addr listen;
+
+	if (*c->fleet_secret != '\0' || c->allow_open ||
+	    addr_parse(slice_text(c->listen), &listen) < 0 || addr_is_loopback(&listen))
+		return NULL;
+	return "listen is reachable from other hosts and there is no fleet_secret: set one here and "
+	       "at the agents (16 bytes or more, or file:/path), or say allow_open = yes where "
+	       "whoever can connect may write";
+}
+
+int config_read_secret(struct config *c)
+{
+	return secret_read(c->fleet_secret, &c->secret);
+}
 
 const struct conf_spec *config_spec(void)
 {
@@ -102,6 +131,7 @@ const struct conf_spec *config_spec(void)
 		.rows = config_rows,
 		.row_count = sizeof(config_rows) / sizeof(config_rows[0]),
 		.struct_size = sizeof(struct config),
+		.check = config_check_whole,
 	};
 
 	return &spec;

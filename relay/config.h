@@ -10,6 +10,7 @@
 
 #include "proto/daemon/conf.h"
 #include "proto/daemon/log.h"
+#include "proto/daemon/secret.h"
 #include "proto/net/addr.h"
 
 #include <stdbool.h>
@@ -29,11 +30,20 @@ struct config {
 	int64_t buffer_max;
 	int64_t image_max;
 	int64_t max_connections;
+	int64_t store_share;
+	char *fleet_secret;
+	bool allow_open;
 	int64_t log_level;
+
+	struct secret secret; /* what fleet_secret names, after config_read_secret */
 };
 
 /* What conf_parse needs. Static. */
 const struct conf_spec *config_spec(void);
+
+/* Reads the secret that the configuration names. 0, a negative errno (it was there when the
+ * configuration was read). */
+int config_read_secret(struct config *c) __attribute__((warn_unused_result));
 
 /* The log level of the configuration. */
 enum log_level config_log_level(const struct config *c);

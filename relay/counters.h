@@ -51,12 +51,15 @@ struct relay_counters {
 	tally_count sessions_over_limit;
 	tally_count refusals_version;
 	tally_count refusals_config;
+	tally_count refusals_auth;
 	tally_count refusals_malformed;
 	tally_count refusals_protocol;
 	tally_count refusals_other;
 	tally_count timeouts_hello;
 	tally_count timeouts_idle;
 	tally_count busy; /* 1 while agents are told to wait */
+	tally_count commit_interval_ms;
+	tally_count store_share; /* per cent of the time in which a commit of ours is in flight */
 	tally_count relays_live;
 	tally_count clock_skew_ms; /* ours against Redis', absolute */
 };

@@ -8,8 +8,13 @@ static bool effects_run_script(void *arg, struct committer *c, struct committer_
 			     struct slice resp)
 {
 	const struct effects *e = arg;
+	bool commits = call->script == SCRIPT_COMMIT;
 
-	return store_run(e->store, e->tags->tag[c - e->committers], call, resp);
+	if (!store_run(e->store, e->tags->tag[c - e->committers], call, resp))
+		return false;
+	if (commits)
+		pace_sent(e->pace, (uint64_t)life_monotonic_us());
+	return true;
 }
 
 static void effects_state(void *arg, struct committer_peer *peer, enum frame_cause cause,
@@ -93,6 +98,12 @@ static void effects_refused(void *arg, struct session *s, int code, const char *
 	journal_refused(((struct effects *)arg)->journal, server_peer(s), code);
 }
 
+static void effects_bytes(void *arg, void *bytes, size_t size)
+{
+	(void)arg;
+	life_random(bytes, size);
+}
+
 const struct committer_effects effects_of_committers = {
 	.run = effects_run_script,
 	.state = effects_state,
@@ -112,4 +123,5 @@ const struct session_effects effects_of_sessions = {
 	.watermark = effects_watermark,
 	.greeted = effects_greeted,
 	.refused = effects_refused,
+	.random = effects_bytes,
 };

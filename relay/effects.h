@@ -10,6 +10,7 @@
 #include "relay/committer.h"
 #include "relay/journal.h"
 #include "relay/membership.h"
+#include "relay/pace.h"
 #include "relay/session_fsm.h"
 #include "relay/store.h"
 
@@ -20,6 +21,7 @@ struct effects {
 	struct store *store;
 	struct membership *membership;
 	struct journal *journal;
+	struct pace *pace;
 };
 
 /* For struct committer_options. */

@@ -84,6 +84,9 @@ void journal_refused(struct journal *j, const char *peer, int code)
 	uint64_t suppressed;
 
 	if (journal_may(&j->refused, &suppressed))
-		log_warn("session_refused", "peer=%s reason=%s suppressed=%" PRIu64, peer,
-			 err_name(code), suppressed);
+		log_warn("session_refused", "peer=%s reason=%s suppressed=%" PRIu64 "%s", peer,
+			 err_name(code), suppressed,
+			 code == ERR_BAD_AUTH ?
+				 " hint=\"give this agent the fleet_secret of this relay\"" :
+				 "");
 }

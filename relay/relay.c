@@ -18,8 +18,13 @@
  * its agents, to other relays. */
 #define RELAY_DRAIN_MS 4000
 
+/* How long agents have to say that they read our GOAWAY. A healthy one takes a round trip; what
+ * one that does not answer still sends is sent again elsewhere. */
+#define RELAY_PART_MS 500
+
 enum relay_state {
 	RELAY_RUNNING,
+	RELAY_PARTING,  /* told agents to go; takes what was on its way */
 	RELAY_DRAINING, /* commits what is merged */
 	RELAY_LEAVING,  /* takes itself off the list */
 	RELAY_CLOSING,
@@ -42,6 +47,7 @@ struct relay {
 	struct store store;
 	struct membership membership;
 	struct journal journal;
+	struct pace pace;
 	struct effects effects;
 	struct http_server *http;
 	struct admin_source admin;
@@ -66,7 +72,8 @@ static void relay_publish(struct relay *r)
 	for (size_t i = 0; i < m->count; i++)
 		r->relays[i] = slice_text(m->list[i].address);
 	r->hub.relays = (struct frame_relays){ .floor_hour = r->floor_hour, .list = r->relays,
-					       .count = m->count };
+					       .count = m->count,
+					       .seal_ms = (uint64_t)pace_seal_ms(&r->pace) };
 	server_each(&r->server, session_tell_relays);
 }
 
@@ -139,7 +146,10 @@ static void relay_on_foreign(void *arg, struct slice stored)
 
 static void relay_on_answer(void *arg, struct committer_call *call, const struct answer *answer)
 {
-	(void)arg;
+	struct relay *r = arg;
+
+	if (call->script == SCRIPT_COMMIT)
+		pace_answered(&r->pace, (uint64_t)life_monotonic_us());
 	committer_answer(call->home, call, answer, life_monotonic_ms());
 }
 
@@ -152,24 +162,6 @@ static const struct store_events relay_store_events = {
 };
 
 /* ---- the loop ------------------------------------------------------------------------------------ */
-
-/* Agents wait while too much is held; if they do not, we stop reading. */
-static void relay_weigh(struct relay *r)
-{
-	int64_t held = (int64_t)tally_get(&r->counters.held_bytes);
-	int64_t most = r->config->buffer_max;
-	bool busy = held > most || (r->hub.busy && held > most / 2);
-	bool pause = held > 2 * most || (r->server.paused && held > most);
-
-	if (busy != r->hub.busy) {
-		r->hub.busy = busy;
-		tally_set(&r->counters.busy, busy);
-		log_info("busy", "now=%s held_bytes=%lld", busy ? "yes" : "no", (long long)held);
-		server_each(&r->server, session_tell_busy);
-	}
-	if (pause != r->server.paused)
-		server_pause(&r->server, pause);
-}
 
 static void relay_on_due(uv_timer_t *timer)
 {
@@ -212,9 +204,17 @@ static void relay_on_left(void *arg, int status, const redisReply *reply)
 		r->drain_end_ms = 0; /* relay_drain_on closes, outside of Redis' callbacks */
 }
 
-/* One step of leaving; RELAY_DRAIN_MS bounds each wait. */
+/* One step of leaving; drain_end_ms bounds each wait. */
 static void relay_drain_on(struct relay *r, int64_t now_ms)
 {
+	if (r->state == RELAY_PARTING && (server_quiet(&r->server) || now_ms >= r->drain_end_ms)) {
+		r->state = RELAY_DRAINING;
+		r->drain_end_ms = now_ms + RELAY_DRAIN_MS;
+		for (uint32_t p = 0; p < r->tags.partitions; p++)
+			committer_drain(&r->committers[p]);
+		uv_timer_start(&r->due, relay_on_due, 0, 0);
+		return;
+	}
 	if (r->state == RELAY_DRAINING && (relay_idle(r) || now_ms >= r->drain_end_ms)) {
 		log_info("drained", "complete=%s", relay_idle(r) ? "yes" : "no");
 		r->state = RELAY_LEAVING;
@@ -238,7 +238,7 @@ static void relay_work(struct relay *r)
 		if (committer_due(c) < due)
 			due = committer_due(c);
 	}
-	relay_weigh(r);
+	server_weigh(&r->server, (int64_t)tally_get(&r->counters.held_bytes), r->config->buffer_max);
 	if (r->state != RELAY_RUNNING) {
 		relay_drain_on(r, now_ms);
 		if (r->state == RELAY_CLOSING)
@@ -249,6 +249,18 @@ static void relay_work(struct relay *r)
 		uv_timer_stop(&r->due);
 	else
 		uv_timer_start(&r->due, relay_on_due, due > now_ms ? (uint64_t)(due - now_ms) : 0, 0);
+}
+
+/* Our share of Redis asks for another interval. */
+static void relay_set_interval(struct relay *r)
+{
+	int64_t interval_ms = pace_interval_ms(&r->pace);
+
+	for (uint32_t p = 0; p < r->tags.partitions; p++)
+		committer_set_interval(&r->committers[p], interval_ms);
+	log_info("pace", "commit_ms=%lld store_share=%llu", (long long)interval_ms,
+		 (unsigned long long)tally_get(&r->counters.store_share));
+	relay_publish(r);
 }
 
 static void relay_on_check(uv_check_t *check)
@@ -267,6 +279,8 @@ static void relay_on_tick(uv_timer_t *timer)
 	if (store_ready(&r->store) && r->state == RELAY_RUNNING)
 		membership_tick(&r->membership);
 	server_tick(&r->server, now_ms);
+	if (pace_tick(&r->pace, (uint64_t)life_monotonic_us()))
+		relay_set_interval(r);
 	if (now_ms < r->evict_at_ms)
 		return;
 	r->evict_at_ms = now_ms + RELAY_EVICT_MS;
@@ -281,13 +295,11 @@ static void relay_stop(struct relay *r)
 {
 	if (r->state != RELAY_RUNNING)
 		return;
-	r->state = RELAY_DRAINING;
-	r->drain_end_ms = life_monotonic_ms() + RELAY_DRAIN_MS;
+	r->state = RELAY_PARTING;
+	r->drain_end_ms = life_monotonic_ms() + RELAY_PART_MS;
 	life_stopping(&r->life);
 	server_stop_accepting(&r->server);
 	server_each(&r->server, session_leave);
-	for (uint32_t p = 0; p < r->tags.partitions; p++)
-		committer_drain(&r->committers[p]);
 	uv_timer_start(&r->due, relay_on_due, 0, 0);
 }
 
@@ -358,12 +370,15 @@ static struct relay *relay_new(struct config *config, int argc, char **argv)
 		.cfg = hash_cfg(r->tags.partitions),
 		.name = config_name(config),
 		.unix_offset_ms = &r->membership.unix_offset_ms,
+		.secret = secret_view(&config->secret),
 		.counters = &r->counters,
 		.effects = &effects_of_sessions,
 		.arg = &r->effects,
 	};
 	r->effects = (struct effects){ &r->tags, r->committers, &r->store, &r->membership,
-					&r->journal };
+					&r->journal, &r->pace };
+	pace_init(&r->pace, config->commit_ms, (unsigned)config->store_share, &r->counters,
+		  (uint64_t)life_monotonic_us());
 	r->admin = (struct admin_source){ &r->counters, relay_unready, r };
 	return r;
 }
@@ -443,6 +458,10 @@ int relay_run(struct config *config, int argc, char **argv)
 	int status;
 
 	log_set_level(config_log_level(config));
+	if (config_read_secret(config) < 0) {
+		log_error("secret_unreadable", "key=%s", "fleet_secret");
+		return 1;
+	}
 	r = relay_new(config, argc, argv);
 	if (r == NULL || uv_loop_init(&r->loop) < 0 || relay_start_handles(r) < 0)
 		return 1;

@@ -2,6 +2,7 @@
 #include "relay/server.h"
 
 #include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -98,6 +99,14 @@ void server_each(struct server *s, void (*fn)(struct session *session))
 	}
 }
 
+bool server_quiet(const struct server *s)
+{
+	for (struct list *at = s->connections.next; at != &s->connections; at = at->next)
+		if (!session_quiet(&LIST_ENTRY(at, struct connection, link)->session))
+			return false;
+	return true;
+}
+
 void server_tick(struct server *s, int64_t now_ms)
 {
 	struct list *at = s->connections.next;
@@ -113,7 +122,7 @@ void server_tick(struct server *s, int64_t now_ms)
 	}
 }
 
-void server_pause(struct server *s, bool paused)
+static void server_pause(struct server *s, bool paused)
 {
 	for (struct list *at = s->connections.next; at != &s->connections; at = at->next) {
 		struct connection *c = LIST_ENTRY(at, struct connection, link);
@@ -124,6 +133,22 @@ void server_pause(struct server *s, bool paused)
 			stream_resume(c->stream);
 	}
 	s->paused = paused;
+}
+
+void server_weigh(struct server *s, int64_t held, int64_t most)
+{
+	struct session_hub *hub = s->hub;
+	bool busy = held > most || (hub->busy && held > most / 2);
+	bool pause = held > 2 * most || (s->paused && held > most);
+
+	if (busy != hub->busy) {
+		hub->busy = busy;
+		tally_set(&hub->counters->busy, busy);
+		log_info("busy", "now=%s held_bytes=%lld", busy ? "yes" : "no", (long long)held);
+		server_each(s, session_tell_busy);
+	}
+	if (pause != s->paused)
+		server_pause(s, pause);
 }
 
 void server_close_all(struct server *s)

@@ -39,11 +39,15 @@ void server_stop_accepting(struct server *s);
 /* Calls fn for every session. fn may end it. */
 void server_each(struct server *s, void (*fn)(struct session *session));
 
+/* Whether nothing of any agent is on its way any more (session_quiet). */
+bool server_quiet(const struct server *s);
+
 /* Upkeep of all sessions; about once a second. */
 void server_tick(struct server *s, int64_t now_ms);
 
-/* Stops reading from all agents, or goes on. */
-void server_pause(struct server *s, bool paused);
+/* Back-pressure: held bytes of batches wait for Redis. Over `most` agents are told to wait, until
+ * half of it; over twice that nothing is read, until `most`. */
+void server_weigh(struct server *s, int64_t held, int64_t most);
 
 /* Ends all connections, giving what was written a second to leave. */
 void server_close_all(struct server *s);

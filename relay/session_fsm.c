@@ -4,6 +4,7 @@
 #include "proto/batch.h"
 #include "proto/err.h"
 #include "proto/limits.h"
+#include "relay/gate.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +15,9 @@
 /* A frame buffer that has grown beyond this is freed after its frame: ten thousand idle
  * connections must not keep ten thousand batches' room. */
 #define SESSION_KEEP_BYTES 16384
+
+/* The token of the PING that follows GOAWAY; those of session_tick have 0. */
+#define SESSION_LEAVE_TOKEN 1
 
 /* CONFIRMs under way, in rounds over all partitions: an agent asks every ten seconds. */
 #define SESSION_CONFIRM_ROUNDS 4
@@ -31,6 +35,7 @@ void session_release(struct session *s)
 	s->state = SESSION_ENDED;
 	committer_peer_gone(&s->peer);
 	buf_release(&s->in);
+	gate_release(s);
 }
 
 const char *session_state_name(enum session_state state)
@@ -46,7 +51,13 @@ const char *session_state_name(enum session_state state)
 
 /* ---- out ------------------------------------------------------------------------------- */
 
-static void session_send(struct session *s, const struct frame *f)
+static void session_end(struct session *s)
+{
+	s->state = SESSION_ENDED;
+	s->hub->effects->close(s->hub->arg, s);
+}
+
+void session_send(struct session *s, const struct frame *f)
 {
 	struct buf out;
 
@@ -58,8 +69,7 @@ static void session_send(struct session *s, const struct frame *f)
 	if (buf_status(&out) == 0) {
 		s->hub->effects->send(s->hub->arg, s, buf_view(&out));
 	} else {
-		s->state = SESSION_ENDED;
-		s->hub->effects->close(s->hub->arg, s);
+		session_end(s);
 	}
 	buf_release(&out);
 }
@@ -72,6 +82,9 @@ static void session_count_refusal(struct relay_counters *n, int code)
 		break;
 	case ERR_FOREIGN_CONFIG:
 		tally_add(&n->refusals_config, 1);
+		break;
+	case ERR_BAD_AUTH:
+		tally_add(&n->refusals_auth, 1);
 		break;
 	case ERR_PROTOCOL:
 	case ERR_BAD_CHAIN:
@@ -102,8 +115,8 @@ void session_refuse(struct session *s, int code)
 	session_count_refusal(s->hub->counters, code);
 	s->hub->effects->refused(s->hub->arg, s, code, text);
 	session_send(s, &f);
-	s->state = SESSION_ENDED;
-	s->hub->effects->close(s->hub->arg, s);
+	if (s->state != SESSION_ENDED)
+		session_end(s);
 }
 
 void session_tell_busy(struct session *s)
@@ -124,14 +137,29 @@ void session_tell_relays(struct session *s)
 		session_send(s, &f);
 }
 
+static bool session_greets(const struct session *s)
+{
+	return s->state == SESSION_HELLO || s->state == SESSION_PROOF;
+}
+
 void session_leave(struct session *s)
 {
-	struct frame f = { .type = FRAME_GOAWAY };
+	struct frame goaway = { .type = FRAME_GOAWAY };
+	struct frame ping = { .type = FRAME_PING, .ping = { .token = SESSION_LEAVE_TOKEN } };
 
+	if (session_greets(s))
+		session_end(s);
 	if (s->state != SESSION_OPEN)
 		return;
-	session_send(s, &f);
-	s->state = SESSION_LEAVING;
+	session_send(s, &goaway);
+	session_send(s, &ping);
+	if (s->state == SESSION_OPEN)
+		s->state = SESSION_LEAVING;
+}
+
+bool session_quiet(const struct session *s)
+{
+	return s->state == SESSION_ENDED || (s->state == SESSION_LEAVING && s->quiet);
 }
 
 /* Lists are at most LIMIT_FRAME_STREAMS long; a frame of that many still fits its limit. */
@@ -179,34 +207,11 @@ void session_refuse_peer(struct committer_peer *peer, int code)
 /* ---- in -------------------------------------------------------------------------------- */
 
 /* Each handler returns 0, or why the session must be refused. */
-static int session_hello(struct session *s, const struct frame_hello *hello, int64_t now_ms)
-{
-	struct session_hub *hub = s->hub;
-	struct frame f = { .type = FRAME_WELCOME };
 
-	if (s->state != SESSION_HELLO)
-		return ERR_PROTOCOL;
-	if (hello->version_min > FRAME_VERSION_MAX || hello->version_max < FRAME_VERSION_MIN ||
-	    hello->version_min > hello->version_max)
-		return ERR_VERSION;
-	if (hello->cfg != 0 && hello->cfg != hub->cfg)
-		return ERR_FOREIGN_CONFIG;
-	memcpy(s->agent_id, hello->agent_id, sizeof(s->agent_id));
-	f.welcome = (struct frame_welcome){
-		.version = hello->version_max < FRAME_VERSION_MAX ? hello->version_max
-								  : FRAME_VERSION_MAX,
-		.cfg = hub->cfg,
-		.partitions = hub->partitions,
-		.clock_ms = now_ms + *hub->unix_offset_ms,
-		.name = slice_text(hub->name),
-		.grace_ms = hub->grace_ms,
-	};
-	s->state = SESSION_OPEN;
-	hub->effects->greeted(hub->arg, s, hello);
-	session_send(s, &f);
-	session_tell_relays(s);
-	session_tell_busy(s);
-	return 0;
+/* An agent speaks of its own streams only. */
+static bool session_owns(const struct session *s, const struct stream_id *id)
+{
+	return memcmp(id->bytes, s->agent_id, sizeof(s->agent_id)) == 0;
 }
 
 static int session_open(struct session *s, const struct frame_streams *streams)
@@ -217,6 +222,8 @@ static int session_open(struct session *s, const struct frame_streams *streams)
 
 		if (item->partition >= s->hub->partitions)
 			return ERR_OUT_OF_RANGE;
+		if (!session_owns(s, &item->id))
+			return ERR_PROTOCOL;
 		if (s->peer.track_count >= SESSION_STREAMS_MAX)
 			return ERR_OVER_LIMIT;
 		rc = committer_open(&s->hub->committers[item->partition], &s->peer, &item->id,
@@ -236,6 +243,8 @@ static int session_batch(struct session *s, const struct frame_batch *batch, int
 		rc = ERR_FOREIGN_CONFIG;
 	if (rc == 0 && header.partition >= s->hub->partitions)
 		rc = ERR_OUT_OF_RANGE;
+	if (rc == 0 && !session_owns(s, &batch->id))
+		rc = ERR_PROTOCOL;
 	if (rc < 0)
 		return rc;
 	return committer_batch(&s->hub->committers[header.partition], &s->peer, batch, &header,
@@ -263,6 +272,9 @@ static int session_split(struct session *s, struct frame_streams *streams,
 		qsort(list, streams->count, sizeof(*list), session_by_partition);
 	if (streams->count > 0 && list[streams->count - 1].partition >= s->hub->partitions)
 		return ERR_OUT_OF_RANGE;
+	for (size_t i = 0; i < streams->count; i++)
+		if (!session_owns(s, &list[i].id))
+			return ERR_PROTOCOL;
 	for (size_t i = 1; i <= streams->count; i++) {
 		if (i < streams->count && list[i].partition == list[from].partition)
 			continue;
@@ -301,11 +313,11 @@ static int session_ping(struct session *s, const struct frame_ping *ping, int64_
 
 static int session_frame(struct session *s, struct frame *f, int64_t now_ms)
 {
-	if (f->type == FRAME_HELLO)
-		return session_hello(s, &f->hello, now_ms);
-	if (s->state == SESSION_HELLO)
-		return ERR_PROTOCOL;
 	switch (f->type) {
+	case FRAME_HELLO:
+		return gate_hello(s, &f->hello, now_ms);
+	case FRAME_PROOF:
+		return gate_proof(s, f->auth, now_ms);
 	case FRAME_OPEN:
 		return session_open(s, &f->streams);
 	case FRAME_BATCH:
@@ -320,10 +332,23 @@ static int session_frame(struct session *s, struct frame *f, int64_t now_ms)
 	case FRAME_PING:
 		return session_ping(s, &f->ping, now_ms);
 	case FRAME_PONG:
+		s->quiet = s->quiet || (s->state == SESSION_LEAVING &&
+					f->ping.token == SESSION_LEAVE_TOKEN);
 		return 0;
 	default:
 		return ERR_PROTOCOL;
 	}
+}
+
+/* Whether a frame may come now, and be as large: judged by its first bytes. */
+static int session_admits(const struct session *s, enum frame_type type, size_t size)
+{
+	if (session_greets(s) && size > SESSION_GREETING_BYTES)
+		return ERR_TOO_LARGE;
+	if ((s->state == SESSION_HELLO) != (type == FRAME_HELLO) ||
+	    (s->state == SESSION_PROOF) != (type == FRAME_PROOF))
+		return ERR_PROTOCOL;
+	return 0;
 }
 
 /* Handles one whole frame. False: the session has ended. */
@@ -331,8 +356,10 @@ static bool session_take(struct session *s, const struct frame_header *header,
 			 struct slice payload, int64_t now_ms)
 {
 	struct frame f;
-	int rc = frame_decode(header, payload, &f);
+	int rc = session_admits(s, header->type, header->size);
 
+	if (rc == 0)
+		rc = frame_decode(header, payload, &f);
 	if (rc == 0) {
 		rc = session_frame(s, &f, now_ms);
 		frame_release(&f);
@@ -352,6 +379,16 @@ static size_t session_lacks(const struct session *s)
 	return FRAME_HEADER_BYTES + (size_t)reader_u32(&r) - s->in.size;
 }
 
+/* The same for the frame in `in`, whose header is there and in order. */
+static int session_admits_begun(const struct session *s)
+{
+	struct reader r = reader_of(buf_view(&s->in));
+	uint32_t size = reader_u32(&r);
+
+	(void)reader_u8(&r); /* the version */
+	return session_admits(s, (enum frame_type)reader_u8(&r), size);
+}
+
 /* Takes bytes of a frame that came in parts. False: the session has ended. */
 static bool session_continue(struct session *s, struct slice *bytes, int64_t now_ms)
 {
@@ -367,6 +404,8 @@ static bool session_continue(struct session *s, struct slice *bytes, int64_t now
 	view = buf_view(&s->in);
 	if (rc == 0)
 		rc = frame_next(&view, &header, &payload);
+	if (rc == 0 && s->in.size >= FRAME_HEADER_BYTES)
+		rc = session_admits_begun(s);
 	if (rc < 0)
 		session_refuse(s, rc);
 	if (rc <= 0)
@@ -405,7 +444,7 @@ void session_data(struct session *s, struct slice bytes, int64_t now_ms)
 void session_heard(struct session *s, int64_t now_ms)
 {
 	s->heard_ms = now_ms;
-	if (s->state == SESSION_HELLO)
+	if (session_greets(s))
 		s->born_ms = now_ms;
 }
 
@@ -415,13 +454,13 @@ void session_tick(struct session *s, int64_t now_ms)
 	struct frame f = { .type = FRAME_PING,
 			   .ping = { .clock_ms = now_ms + *s->hub->unix_offset_ms } };
 
-	if (s->state == SESSION_HELLO && now_ms - s->born_ms >= SESSION_HELLO_MS) {
+	if (session_greets(s) && now_ms - s->born_ms >= SESSION_HELLO_MS) {
 		tally_add(&s->hub->counters->timeouts_hello, 1);
 		session_refuse(s, -ETIMEDOUT);
 	} else if (s->state != SESSION_ENDED && silent_ms >= SESSION_IDLE_MS) {
 		tally_add(&s->hub->counters->timeouts_idle, 1);
 		session_refuse(s, -ETIMEDOUT);
-	} else if (s->state != SESSION_HELLO && silent_ms >= SESSION_PING_MS &&
+	} else if (!session_greets(s) && silent_ms >= SESSION_PING_MS &&
 		   now_ms - s->pinged_ms >= SESSION_PING_MS) {
 		s->pinged_ms = now_ms;
 		session_send(s, &f);

@@ -1,14 +1,17 @@
 /*
  * session_fsm.h - one agent's connection, as a state machine.
  *
- *     HELLO --hello--> OPEN --drain--> LEAVING
- *       |               |                |
- *       +--refused, silent, malformed----+--> ENDED
+ *     HELLO --hello, no secret----> OPEN --drain--> LEAVING
+ *       |  \--hello--> PROOF --proof--^ |                |
+ *       |                 |            |                |
+ *       +-----------------+--refused, silent, malformed-+--> ENDED
  *
  * Bytes in, frames out, calls into the committers of the partitions that frames name. A frame that
  * does not follow the protocol is refused aloud with its reason and ends this connection only. The
  * buffer of a frame in parts grows only as its bytes arrive, to what was announced and at
- * most LIMIT_FRAME_BYTES. Streams a session are at most SESSION_STREAMS_MAX.
+ * most LIMIT_FRAME_BYTES, before OPEN at most SESSION_GREETING_BYTES: who has not proven itself
+ * costs little. Streams a session are at most SESSION_STREAMS_MAX, and all are of the
+ * agent that its HELLO named.
  *
  * Pure: time is an argument (it never jumps); effects leave through struct session_effects and must not
  * call back into the session. Owned by whoever owns the socket; committers know it by `peer`.
@@ -31,10 +34,14 @@
 #define SESSION_IDLE_MS     60000 /* silence after which we go */
 #define SESSION_STREAMS_MAX 65536
 
+/* The largest HELLO: 9 elements with a full authentication field and a full host. */
+#define SESSION_GREETING_BYTES 1024
+
 #define SESSION_STATES(X)                                                                      \
 	X(HELLO, "waits for HELLO")                                                            \
+	X(PROOF, "has sent CHALLENGE and waits for PROOF")                                     \
 	X(OPEN, "takes frames")                                                                \
-	X(LEAVING, "we are stopping: GOAWAY was sent, batches are ignored")                    \
+	X(LEAVING, "we are stopping: GOAWAY was sent, the agent sends no more batches")        \
 	X(ENDED, "the connection is being closed; nothing is read or sent any more")
 
 enum session_state {
@@ -56,6 +63,8 @@ struct session_effects {
 	/* For the log: an agent said hello; its session was refused. */
 	void (*greeted)(void *arg, struct session *s, const struct frame_hello *hello);
 	void (*refused)(void *arg, struct session *s, int code, const char *text);
+	/* Random bytes for a nonce; asked only where there is a secret. */
+	void (*random)(void *arg, void *bytes, size_t size);
 };
 
 /* What all sessions of a relay have in common. Owned by the relay; members may change. */
@@ -65,6 +74,7 @@ struct session_hub {
 	uint64_t cfg;
 	const char *name;
 	uint64_t grace_ms;
+	struct slice secret; /* that agents must prove to know; empty: none */
 	const int64_t *unix_offset_ms; /* as the committers' */
 	bool stable;  /* this Redis may be trusted to keep what it took */
 	bool busy;    /* agents are to wait */
@@ -86,6 +96,8 @@ struct session {
 	int64_t heard_ms;
 	int64_t pinged_ms;
 	bool told_busy;
+	bool quiet;        /* LEAVING: all that was sent before our GOAWAY was read is here */
+	struct gate *gate; /* PROOF */
 	uint8_t agent_id[FRAME_AGENT_BYTES];
 };
 
@@ -110,8 +122,15 @@ void session_tell_busy(struct session *s);
 /* Sends hub->relays. */
 void session_tell_relays(struct session *s);
 
-/* We are about to stop: GOAWAY. */
+/* We are about to stop: GOAWAY, and a PING after it. What was on its way is still taken. */
 void session_leave(struct session *s);
+
+/* Whether nothing of the agent is on its way any more: it has left, or has answered the PING after
+ * our GOAWAY, and sends no batches since. */
+bool session_quiet(const struct session *s);
+
+/* Sends a frame; for gate.c. Nothing goes out any more once the session has ended. */
+void session_send(struct session *s, const struct frame *f);
 
 /* Ends the session with a reason (err.h) that the agent is told. */
 void session_refuse(struct session *s, int code);

@@ -35,6 +35,11 @@ int64_t life_monotonic_ms(void)
 	return life_clock_us(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t life_monotonic_us(void)
+{
+	return life_clock_us(CLOCK_MONOTONIC);
+}
+
 void life_random(void *bytes, size_t size)
 {
 	uint8_t *at = bytes;

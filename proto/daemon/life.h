@@ -43,6 +43,7 @@ void life_close(struct life *l);
 
 int64_t life_wall_ms(void);      /* unix milliseconds, may jump */
 int64_t life_monotonic_ms(void); /* never jumps */
+int64_t life_monotonic_us(void); /* the same clock in microseconds */
 
 /* Fills bytes with randomness from the kernel; aborts if there is none. */
 void life_random(void *bytes, size_t size);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 /* sun_path with its terminator; an abstract name's leading NUL takes the place of its @. */
@@ -166,6 +167,20 @@ int addr_next(struct slice *list, struct addr *out)
 		return status;
 	*list = addr_skip(rest, item.size + (comma != NULL ? 1 : 0));
 	return 1;
+}
+
+bool addr_is_loopback(const struct addr *a)
+{
+	struct in_addr in;
+	struct in6_addr in6;
+
+	if (a->scheme == ADDR_UNIX || a->scheme == ADDR_UNIXGRAM)
+		return true;
+	if (inet_pton(AF_INET, a->host, &in) == 1)
+		return ntohl(in.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (inet_pton(AF_INET6, a->host, &in6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&in6);
+	return strcasecmp(a->host, "localhost") == 0;
 }
 
 const char *addr_format(const struct addr *a, char out[ADDR_TEXT_SIZE])

@@ -10,6 +10,7 @@
 
 #include "proto/slice.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -36,6 +37,9 @@ int addr_parse(struct slice text, struct addr *out) __attribute__((warn_unused_r
 /* Takes the next of a comma-separated list (blanks around it allowed) off *list. 1 with *out, 0
  * at the end, -EINVAL. */
 int addr_next(struct slice *list, struct addr *out) __attribute__((warn_unused_result));
+
+/* Whether only this host can reach it: a Unix socket, 127.0.0.0/8, ::1 or the name localhost. */
+bool addr_is_loopback(const struct addr *a);
 
 /* `host:port` (IPv6 in brackets), or scheme and path. Returns out. */
 const char *addr_format(const struct addr *a, char out[ADDR_TEXT_SIZE]);

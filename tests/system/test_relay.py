@@ -13,6 +13,7 @@ import msgpack
 from conftest import BUILD, http, metrics, send, total, wait_count, wait_for
 
 CFG_32 = 1 << 32 | 32
+STREAM = b"\1" * 16 + b"s" * 8  # of the agent that connect() is
 
 
 def frame(kind, value):
@@ -183,12 +184,12 @@ def test_a_redis_that_does_not_keep_is_never_called_stable(stack):
     relay.logged("store_unfit.*appendonly is no")
     peer = connect(relay)
     assert read_frame(peer)[0] == 2
-    peer.sendall(frame(8, [5, [[b"s" * 24, 0]]]))
+    peer.sendall(frame(8, [5, [[STREAM, 0]]]))
     while True:
         kind, answer = read_frame(peer)
         if kind == 9:
             break
-    assert answer[0] == 5 and answer[1] is False and answer[2] == [[b"s" * 24, 0, ""]]
+    assert answer[0] == 5 and answer[1] is False and answer[2] == [[STREAM, 0, ""]]
     assert metrics(relay)["hourglass_relay_store_fit"] == 0
     # Put right, it is believed after the next look: within a minute, or with a new connection.
     stack.redis().config_set("appendonly", "yes")

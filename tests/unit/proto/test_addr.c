@@ -126,6 +126,25 @@ static void test_format_reads_back_the_same(void **state)
 	assert_string_equal(addr_format(&a, out), "h:1");
 }
 
+static void test_loopback_is_what_nobody_else_can_reach(void **state)
+{
+	static const char *const inside[] = { "127.0.0.1:1", "127.9.8.7:1", "[::1]:1", "localhost:1",
+					      "unix:///run/x", "unixgram:///run/x" };
+	static const char *const outside[] = { "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "host:1",
+					       "128.0.0.1:1", "127.0.0.1.example:1" };
+	struct addr a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+		assert_int_equal(parse(inside[i], &a), 0);
+		assert_true(addr_is_loopback(&a));
+	}
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+		assert_int_equal(parse(outside[i], &a), 0);
+		assert_false(addr_is_loopback(&a));
+	}
+}
+
 static void test_socket_addresses_are_shown_as_people_write_them(void **state)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(80) };
@@ -156,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_a_list_gives_its_items_in_order),
 		cmocka_unit_test(test_a_list_with_a_hole_or_a_bad_item_is_refused),
 		cmocka_unit_test(test_format_reads_back_the_same),
+		cmocka_unit_test(test_loopback_is_what_nobody_else_can_reach),
 		cmocka_unit_test(test_socket_addresses_are_shown_as_people_write_them),
 	};
 

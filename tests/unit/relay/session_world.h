@@ -27,6 +27,7 @@
 #define SECOND ((int64_t)1795176000)
 #define CFG    hash_cfg(2)
 #define SAID   64
+#define AGENT  'q' /* every byte of its id, as source_init makes it */
 
 struct world {
 	struct model_store store;
@@ -140,7 +141,7 @@ static inline void on_close(void *arg, struct session *s)
 static inline void on_watermark(void *arg, const uint8_t agent_id[FRAME_AGENT_BYTES],
 			 const struct frame_watermark *watermark)
 {
-	assert_int_equal(agent_id[0], 7);
+	assert_int_equal(agent_id[0], AGENT);
 	((struct world *)arg)->watermark_ms = watermark->committed_ms;
 }
 
@@ -158,12 +159,22 @@ static inline void on_refused(void *arg, struct session *s, int code, const char
 	assert_true(code < 0 && *text != '\0');
 }
 
+/* A nonce that a test can tell: the next bytes of a count. */
+static inline void on_nonce(void *arg, void *bytes, size_t size)
+{
+	struct world *w = arg;
+
+	for (size_t i = 0; i < size; i++)
+		((uint8_t *)bytes)[i] = (uint8_t)++w->random;
+}
+
 static const struct session_effects session_effects = {
 	.send = on_send,
 	.close = on_close,
 	.watermark = on_watermark,
 	.greeted = on_greeted,
 	.refused = on_refused,
+	.random = on_nonce,
 };
 
 static inline int setup(void **state)
@@ -232,6 +243,14 @@ static inline int teardown(void **state)
 	return 0;
 }
 
+/* The same relay, another connection. */
+static inline void again(struct world *w)
+{
+	session_release(&w->s);
+	w->closed = false;
+	session_init(&w->s, &w->hub, NULL, w->now);
+}
+
 static inline void hear(struct world *w, const struct frame *f)
 {
 	struct buf out;
@@ -245,9 +264,22 @@ static inline void hear(struct world *w, const struct frame *f)
 
 static inline struct frame hello(void)
 {
-	return (struct frame){ .type = FRAME_HELLO,
-			       .hello = { .version_min = 1, .version_max = 1, .cfg = CFG,
-					  .agent_id = { 7 }, .host = slice_text("web-3") } };
+	struct frame f = { .type = FRAME_HELLO,
+			   .hello = { .version_min = 1, .version_max = 1, .cfg = CFG,
+				      .incarnation = 5, .host = slice_text("web-3") } };
+
+	memset(f.hello.agent_id, AGENT, sizeof(f.hello.agent_id));
+	return f;
+}
+
+/* A stream of the agent that says hello. */
+static inline struct stream_id stream_of(uint64_t incarnation)
+{
+	struct stream_id id;
+
+	memset(id.bytes, AGENT, sizeof(id.bytes));
+	memcpy(id.bytes + FRAME_AGENT_BYTES, &incarnation, sizeof(incarnation));
+	return id;
 }
 
 static const struct frame *next(struct world *w, enum frame_type type)

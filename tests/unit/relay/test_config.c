@@ -29,6 +29,9 @@ static void test_the_defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c.retention_hours, 840);
 	assert_int_equal(c.grace_ms, 0);
 	assert_false(c.auto_init);
+	assert_false(c.allow_open);
+	assert_string_equal(c.fleet_secret, "");
+	assert_int_equal(c.store_share, 50);
 	assert_int_equal(config_log_level(&c), LOG_LEVEL_INFO);
 	conf_release(config_spec(), &c);
 }
@@ -36,7 +39,7 @@ static void test_the_defaults_are_the_documented_ones(void **state)
 static void test_nonsense_is_refused(void **state)
 {
 	static const char *const wrong[] = {
-		"listen=nowhere",     "listen=unix:///x", "admin=x",	    "redis=http://x",
+		"listen=nowhere",     "listen=unix:///x", "listen=0.0.0.0:1", "store_share=0", "admin=x",	    "redis=http://x",
 		"advertise=host",     "advertise=h:0",	  "name=two words", "partitions=0",
 		"partitions=1025",    "commit_ms=0",	  "retention_hours=0", "auto_init=perhaps",
 		"max_connections=0",  "log_level=loud",	  "fleet_secret=x",
@@ -46,6 +49,28 @@ static void test_nonsense_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(parse(&c, wrong[i], NULL), CONF_REFUSED);
+}
+
+static void test_beyond_loopback_there_is_a_secret_or_a_word_that_there_is_none(void **state)
+{
+	static const char *const inside[] = { "listen=127.0.0.1:1", "listen=127.3.2.1:1",
+					      "listen=[::1]:1", "listen=localhost:1" };
+	static const char *const outside[] = { "listen=0.0.0.0:1", "listen=[::]:1",
+					       "listen=192.168.0.1:1", "listen=relay.example:1" };
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(parse(&c, inside[i], NULL), CONF_RUN);
+		conf_release(config_spec(), &c);
+		assert_int_equal(parse(&c, outside[i], NULL), CONF_REFUSED);
+		assert_int_equal(parse(&c, outside[i], "allow_open=yes"), CONF_RUN);
+		conf_release(config_spec(), &c);
+		assert_int_equal(parse(&c, outside[i], "fleet_secret=0123456789abcdef"), CONF_RUN);
+		assert_int_equal(config_read_secret(&c), 0);
+		assert_true(slice_equal(secret_view(&c.secret), slice_text("0123456789abcdef")));
+		conf_release(config_spec(), &c);
+	}
 }
 
 static void test_what_is_advertised_can_be_connected_to(void **state)
@@ -87,6 +112,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_defaults_are_the_documented_ones),
 		cmocka_unit_test(test_nonsense_is_refused),
+		cmocka_unit_test(
+			test_beyond_loopback_there_is_a_secret_or_a_word_that_there_is_none),
 		cmocka_unit_test(test_what_is_advertised_can_be_connected_to),
 		cmocka_unit_test(test_the_name_is_the_hosts_unless_given),
 	};

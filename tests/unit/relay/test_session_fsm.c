@@ -59,9 +59,7 @@ static void test_nothing_goes_before_hello_and_hello_goes_once(void **state)
 
 	hear(w, &ping);
 	expect_refused(w, ERR_PROTOCOL);
-	session_release(&w->s);
-	w->closed = false;
-	session_init(&w->s, &w->hub, NULL, w->now);
+	again(w);
 	greet(w);
 	hear(w, &f);
 	expect_refused(w, ERR_PROTOCOL);
@@ -95,9 +93,7 @@ static void test_garbage_is_refused_with_its_reason(void **state)
 
 		session_data(&w->s, bytes_of_hex(cases[i].bytes, bytes, sizeof(bytes)), w->now);
 		expect_refused(w, cases[i].code);
-		session_release(&w->s);
-		w->closed = false;
-		session_init(&w->s, &w->hub, NULL, w->now);
+		again(w);
 	}
 }
 
@@ -149,7 +145,7 @@ static void test_a_large_frame_leaves_no_large_buffer(void **state)
 	f.streams.list = calloc(2000, sizeof(*f.streams.list));
 	f.streams.count = 2000;
 	for (size_t i = 0; i < 2000; i++)
-		memcpy(f.streams.list[i].id.bytes, &i, sizeof(i));
+		f.streams.list[i].id = stream_of(i);
 	buf_init(&out, SIZE_MAX);
 	frame_encode(&out, &f);
 	assert_true(out.size > 32768);
@@ -203,7 +199,7 @@ static void test_a_confirm_is_split_by_partition(void **state)
 			   .streams = { .token = 3, .list = list, .count = 4 } };
 
 	for (uint8_t i = 0; i < 4; i++)
-		list[i].id.bytes[0] = i;
+		list[i].id = stream_of(i);
 	greet(w);
 	w->hub.stable = false;
 	hear(w, &f);
@@ -222,7 +218,7 @@ static void test_a_confirm_is_split_by_partition(void **state)
 static void test_confirms_without_end_are_not_all_asked(void **state)
 {
 	struct world *w = *state;
-	struct frame_stream one = { .partition = 0 };
+	struct frame_stream one = { .id = stream_of(1), .partition = 0 };
 	struct frame f = { .type = FRAME_CONFIRM, .streams = { .list = &one, .count = 1 } };
 
 	greet(w);
@@ -243,9 +239,7 @@ static void test_a_partition_that_does_not_exist_is_refused(void **state)
 		greet(w);
 		hear(w, &f);
 		expect_refused(w, ERR_OUT_OF_RANGE);
-		session_release(&w->s);
-		w->closed = false;
-		session_init(&w->s, &w->hub, NULL, w->now);
+		again(w);
 	}
 }
 
@@ -345,10 +339,91 @@ static void test_leaving_says_goaway_once_and_still_answers(void **state)
 	session_leave(&w->s);
 	session_leave(&w->s);
 	next(w, FRAME_GOAWAY);
+	next(w, FRAME_PING);
 	hear(w, &ping);
 	next(w, FRAME_PONG);
 	assert_int_equal(w->read, w->count);
 	assert_string_equal(session_state_name(w->s.state), "LEAVING");
+}
+
+/* What an agent sent before it read our GOAWAY comes before its answer to the PING after it. */
+static void test_a_leaving_session_is_quiet_when_all_that_was_on_its_way_has_come(void **state)
+{
+	struct world *w = *state;
+	struct frame pong = { .type = FRAME_PONG };
+	struct source source;
+	struct frame_stream stream = { .partition = hash_partition(slice_text("a"), 2) };
+	struct frame f = { .type = FRAME_OPEN, .streams = { .list = &stream, .count = 1 } };
+	struct stream_state nonce;
+
+	greet(w);
+	source_init(&source, AGENT, 2, stream.partition);
+	source_count(&source, "a", SECOND);
+	stream.id = source.id;
+	hear(w, &f);
+	settle(w);
+	nonce = next(w, FRAME_STATE)->streams.list[0].state;
+	hear(w, &pong); /* of an earlier PING */
+	session_leave(&w->s);
+	next(w, FRAME_GOAWAY);
+	pong.ping.token = next(w, FRAME_PING)->ping.token;
+	f = (struct frame){ .type = FRAME_BATCH, .batch = source_frame(&source, 1, &nonce) };
+	hear(w, &f);
+	assert_false(session_quiet(&w->s));
+	hear(w, &pong);
+	assert_true(session_quiet(&w->s));
+	settle(w);
+	assert_int_equal(next(w, FRAME_COMMITTED)->streams.list[0].state.seq, 1);
+	source_release(&source);
+}
+
+static void test_who_has_not_been_welcomed_is_not_kept_when_we_leave(void **state)
+{
+	struct world *w = *state;
+
+	session_leave(&w->s);
+	assert_true(w->closed && session_quiet(&w->s));
+	assert_int_equal(w->count, 0);
+}
+
+/* ---- whose streams ---- */
+
+static void test_an_agent_speaks_of_its_own_streams_only(void **state)
+{
+	struct world *w = *state;
+	struct frame_stream other = { .id = stream_of(1), .partition = 0 };
+	struct source source;
+
+	other.id.bytes[FRAME_AGENT_BYTES - 1] ^= 1;
+	source_init(&source, AGENT + 1, 2, hash_partition(slice_text("a"), 2));
+	source_count(&source, "a", SECOND);
+	for (int i = 0; i < 4; i++) {
+		const struct frame said[] = {
+			{ .type = FRAME_OPEN, .streams = { .list = &other, .count = 1 } },
+			{ .type = FRAME_CONFIRM, .streams = { .list = &other, .count = 1 } },
+			{ .type = FRAME_CLOSE, .streams = { .list = &other, .count = 1 } },
+			{ .type = FRAME_BATCH, .batch = source_frame(&source, 1, NULL) },
+		};
+
+		greet(w);
+		hear(w, &said[i]);
+		expect_refused(w, ERR_PROTOCOL);
+		assert_int_equal(w->call_count, 0);
+		again(w);
+	}
+	source_release(&source);
+}
+
+static void test_leftovers_of_an_older_incarnation_are_its_own(void **state)
+{
+	struct world *w = *state;
+	struct frame_stream old = { .id = stream_of(4711), .partition = 0 };
+	struct frame f = { .type = FRAME_OPEN, .streams = { .list = &old, .count = 1 } };
+
+	greet(w);
+	hear(w, &f);
+	settle(w);
+	assert_true(next(w, FRAME_STATE)->streams.list[0].state.nonce);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
@@ -376,6 +451,10 @@ int main(void)
 		T(a_silent_agent_is_asked_and_then_left),
 		T(who_cannot_be_heard_is_not_silent),
 		T(leaving_says_goaway_once_and_still_answers),
+		T(a_leaving_session_is_quiet_when_all_that_was_on_its_way_has_come),
+		T(who_has_not_been_welcomed_is_not_kept_when_we_leave),
+		T(an_agent_speaks_of_its_own_streams_only),
+		T(leftovers_of_an_older_incarnation_are_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
