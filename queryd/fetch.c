@@ -26,7 +26,8 @@ struct fetch {
 	void *arg;
 	struct fetch_slot *slots;
 	size_t slot_capacity;
-	size_t sent; /* commands of the round */
+	size_t at_command; /* of the round: the next one to look at */
+	bool lasting;      /* only those that come last are left */
 	size_t outstanding;
 	int status;
 };
@@ -80,16 +81,34 @@ static void log_reply(const redisReply *reply)
 		log_warn("redis_answer", "text=%s", log_quote(text, quoted));
 }
 
+/* Finds the next command to send. Where commands may overtake each other, those that must come
+ * last wait until all others are answered. */
+static bool find_next(struct fetch *f, size_t count)
+{
+	bool ordered = !redis_may_reorder(f->all->redis);
+
+	for (;;) {
+		while (f->at_command < count && !ordered &&
+		       f->verbs->last(f->work, f->at_command) != f->lasting)
+			f->at_command++;
+		if (f->at_command < count || ordered || f->lasting || f->outstanding > 0)
+			return f->at_command < count;
+		f->lasting = true;
+		f->at_command = 0;
+	}
+}
+
 /* Sends what the window has room for; what cannot be sent spoils the fetch once the rest is
  * back. */
 static void send_more(struct fetch *f)
 {
 	size_t count = f->verbs->count(f->work);
 
-	while (f->status == 0 && f->outstanding < FETCH_WINDOW && f->sent < count) {
-		f->slots[f->sent] = (struct fetch_slot){ f, f->sent };
-		f->status = f->verbs->send(f, f->work, f->sent);
-		f->sent++;
+	while (f->status == 0 && f->outstanding < FETCH_WINDOW && find_next(f, count)) {
+		size_t index = f->at_command++;
+
+		f->slots[index] = (struct fetch_slot){ f, index };
+		f->status = f->verbs->send(f, f->work, index);
 		f->outstanding += f->status == 0;
 	}
 }
@@ -132,7 +151,8 @@ static int send_round(struct fetch *f)
 		if (!f->slots)
 			return -ENOMEM;
 	}
-	f->sent = 0;
+	f->at_command = 0;
+	f->lasting = false;
 	send_more(f);
 	return f->status;
 }

@@ -2,10 +2,10 @@
  * fetch.h - runs what asks Redis in rounds: a plan (plan.h), a survey (survey.h).
  *
  * Sends a round's commands, FETCH_WINDOW of them under way at a time, so that a large question
- * does not stand in the way of small ones on the one connection; puts the answers in, and goes on
+ * does not stand in the way of small ones on the same connection; puts the answers in, and goes on
  * round by round. Each fetch has a deadline: when it passes, its owner is told at once, and what is
  * still on its way is dropped when it comes. Without a connection a fetch ends at once. Nothing
- * is kept between fetches; many run at the same time over one connection.
+ * is kept between fetches; many run at the same time.
  */
 #ifndef QUERYD_FETCH_H
 #define QUERYD_FETCH_H
@@ -32,6 +32,9 @@ struct fetches {
 struct fetch_verbs {
 	/* Commands of the round. */
 	size_t (*count)(const void *work);
+	/* Whether one must be executed after all those of the round that need not be last: a
+	 * manifest, after the cells it vouches for. In a Cluster commands may overtake each other. */
+	bool (*last)(const void *work, size_t index);
 	/* Sends one by fetch_send. 0 and its codes. */
 	int (*send)(struct fetch *f, const void *work, size_t index);
 	/* Takes the answer to one. False when it is not one that the command can have. */

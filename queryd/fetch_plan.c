@@ -15,6 +15,13 @@ static size_t count_commands(const void *work)
 	return count;
 }
 
+static bool comes_last(const void *work, size_t index)
+{
+	size_t count;
+
+	return plan_commands(work, &count)[index].ask == PLAN_MANIFEST;
+}
+
 /* ---- replies -------------------------------------------------------------------------------- */
 
 static struct slice text_of(const redisReply *reply)
@@ -154,6 +161,7 @@ static void free_plan(void *work)
 
 const struct fetch_verbs fetch_plan = {
 	.count = count_commands,
+	.last = comes_last,
 	.send = send_command,
 	.put = put_reply,
 	.step = step,

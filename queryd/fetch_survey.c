@@ -13,6 +13,13 @@ static size_t count_commands(const void *work)
 	return count;
 }
 
+static bool comes_last(const void *work, size_t index)
+{
+	size_t count;
+
+	return !survey_commands(work, &count)[index].cells;
+}
+
 static struct slice text_of(const redisReply *reply)
 {
 	return slice_of(reply->str, reply->len);
@@ -92,6 +99,7 @@ static void free_survey(void *work)
 
 const struct fetch_verbs fetch_survey = {
 	.count = count_commands,
+	.last = comes_last,
 	.send = send_command,
 	.put = put_reply,
 	.step = step,

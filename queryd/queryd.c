@@ -5,6 +5,7 @@
 #include "proto/err.h"
 #include "proto/hour.h"
 #include "queryd/answer.h"
+#include "queryd/etag.h"
 #include "queryd/queryd_private.h"
 
 #include <assert.h>
@@ -21,6 +22,8 @@ struct question {
 	struct queryd *queryd;
 	struct http_request *request;
 	struct answer_about about;
+	enum kind kind; /* as asked for; 0: any */
+	int64_t now_second;
 	uint64_t begun_ns;
 };
 
@@ -120,6 +123,7 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 	struct plan_result result = plan_result(plan);
 	struct answer_about *about = &question->about;
 	struct route_refusal why;
+	char etag[ETAG_SIZE];
 	struct buf body;
 
 	about->key = plan_key(plan);
@@ -130,7 +134,10 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 	about->verdict = queryd_verdict(q, about->to_hour);
 	buf_init(&body, QUERYD_ANSWER_BYTES);
 	answer_result(&body, about, &result);
-	return respond_json(question->request, q->config, 200, &body);
+	if (about->route != ROUTE_HOUR && about->route != ROUTE_DAY)
+		return respond_json(question->request, q->config, 200, &body);
+	etag_make(about, question->kind, plan_digest(plan), question->now_second, etag);
+	return respond_tagged(question->request, q->config, etag, &body);
 }
 
 static void on_fetched(void *arg, int status, void *plan)
@@ -174,6 +181,8 @@ static unsigned ask_redis(struct queryd *q, struct http_request *request,
 	question->queryd = q;
 	question->request = request;
 	question->begun_ns = begun_ns;
+	question->kind = asked->kind;
+	question->now_second = settings.now_second;
 	question->about.key = plan_key(plan);
 	question->about.route = asked->route;
 	question->about.stat = asked->stat;

@@ -2,10 +2,11 @@
 #include "queryd/respond.h"
 
 #include "queryd/answer.h"
+#include "queryd/etag.h"
 
 #include <errno.h>
 
-#define HEADERS_MAX    6
+#define HEADERS_MAX    7
 #define REFUSAL_BYTES  8192
 #define JSON_TYPE      "application/json"
 #define METRICS_TYPE   "text/plain; version=0.0.4; charset=utf-8"
@@ -27,8 +28,9 @@ static unsigned too_large(struct http_request *request, const struct config *con
 	return respond_refusal(request, config, &why);
 }
 
-unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
-		      struct buf *body)
+/* Sends a body that did not fail. etag may be NULL. */
+static void send_json(struct http_request *request, const struct config *config, unsigned status,
+		      const char *etag, struct buf *body)
 {
 	const char *origin = http_header(request, "Origin");
 	struct http_header headers[HEADERS_MAX] = {
@@ -37,12 +39,8 @@ unsigned respond_json(struct http_request *request, const struct config *config,
 	};
 	size_t count = 2;
 
-	if (buf_status(body) == -ENOBUFS)
-		return too_large(request, config, body);
-	if (buf_status(body) < 0) {
-		buf_release(body);
-		return out_of_memory(request);
-	}
+	if (etag)
+		headers[count++] = (struct http_header){ "ETag", etag };
 	if (status == 503)
 		headers[count++] = (struct http_header){ "Retry-After", "1" };
 	if (status == 405)
@@ -53,7 +51,34 @@ unsigned respond_json(struct http_request *request, const struct config *config,
 		headers[count++] =
 			(struct http_header){ "Access-Control-Allow-Origin", origin };
 	http_reply(request, status, JSON_TYPE, body, headers, count);
+}
+
+static unsigned respond(struct http_request *request, const struct config *config, unsigned status,
+			const char *etag, struct buf *body)
+{
+	if (buf_status(body) == -ENOBUFS)
+		return too_large(request, config, body);
+	if (buf_status(body) < 0) {
+		buf_release(body);
+		return out_of_memory(request);
+	}
+	send_json(request, config, status, etag, body);
 	return status;
+}
+
+unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
+		      struct buf *body)
+{
+	return respond(request, config, status, NULL, body);
+}
+
+unsigned respond_tagged(struct http_request *request, const struct config *config,
+			const char *etag, struct buf *body)
+{
+	if (!etag_matches(http_header(request, "If-None-Match"), etag))
+		return respond(request, config, 200, etag, body);
+	buf_release(body);
+	return respond(request, config, 304, etag, body);
 }
 
 unsigned respond_refusal(struct http_request *request, const struct config *config,

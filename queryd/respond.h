@@ -17,6 +17,10 @@
 unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
 		      struct buf *body);
 
+/* Replies with JSON that has an entity tag (etag.h); with 304 and no body if the client has it. */
+unsigned respond_tagged(struct http_request *request, const struct config *config,
+			const char *etag, struct buf *body);
+
 /* Replies with an error of the closed list. Returns its status. */
 unsigned respond_refusal(struct http_request *request, const struct config *config,
 			 const struct route_refusal *why);

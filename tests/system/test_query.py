@@ -1,12 +1,13 @@
 """Questions over many keys: /v1/query, /v1/top, /v1/ledger, and what they may cost."""
 import json
+import http.client as http_client
 import random
 import statistics
 import time
 import urllib.parse
 
 import pytest
-from conftest import Stack, http, send, wait_count, wait_for
+from conftest import Stack, http, send, this_hour, wait_count, wait_for
 
 HOSTS = ("a", "b", "c")
 
@@ -162,3 +163,35 @@ def test_ten_thousand_keys_of_an_hour_merge_at_once(stack, generator):
         took.append(time.monotonic() - began)
     print(f"merge of {keys} keys of one hour: {min(took) * 1000:.0f} ms")
     assert min(took) < 1
+
+
+def tagged(queryd, path, tag=None, method="GET"):
+    """(status, ETag, body) of a request with If-None-Match."""
+    host, port = queryd.listen.rsplit(":", 1)
+    connection = http_client.HTTPConnection(host, int(port), timeout=5)
+    connection.request(method, path, headers={"If-None-Match": tag} if tag else {})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, answer.headers["ETag"], body
+
+
+def test_an_answer_that_has_not_changed_is_not_sent_again(stack):
+    _, agent, queryd = stack.start_all(relays=1)
+    send(agent, "k:1|ms\n")
+    wait_count(queryd, "k", 1)
+    date, hour = this_hour()
+    for path in (f"/k/max/{date}/{hour}", f"/k/max/{date}"):
+        # The agent's watermark moves on its own; within one reading of it nothing changes.
+        def same():
+            _, tag, body = tagged(queryd, path)
+            status, again, empty = tagged(queryd, path, tag)
+            return body and (status, again, empty) == (304, tag, b"")
+        wait_for(same, "the same answer is 304")
+    _, old, _ = tagged(queryd, f"/k/max/{date}/{hour}")
+    send(agent, "k:2|ms\n")
+    wait_count(queryd, "k", 2)
+    status, tag, body = tagged(queryd, f"/k/max/{date}/{hour}", old)
+    assert status == 200 and tag != old and b'"value":2' in body
+    assert tagged(queryd, f"/k/max/{date}/{hour}", "*", "HEAD")[0] == 304
+    assert tagged(queryd, "/k/max?from=-1h")[1] is None

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/etag.h"
+
+#include "proto/daemon/conf.h"
+#include "proto/hash.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t mix(uint64_t seed, const void *bytes, size_t size)
+{
+	return hash64_seeded(slice_of(bytes, size), seed);
+}
+
+const char *etag_make(const struct answer_about *about, enum kind asked, uint64_t digest,
+		      int64_t now_second, char out[ETAG_SIZE])
+{
+	const uint64_t numbers[] = {
+		digest,
+		(uint64_t)about->route,
+		(uint64_t)about->from_hour,
+		(uint64_t)about->to_hour,
+		(uint64_t)asked,
+		about->verdict.complete,
+		about->verdict.waiting,
+		about->verdict.gone,
+		/* Only a rate changes while nothing is written: time passes under it. */
+		about->stat.id != STAT_RATE ? 0 :
+			(uint64_t)stat_seconds_passed(about->from_hour, about->to_hour, now_second),
+	};
+	uint64_t hash = mix(0, conf_version(), strlen(conf_version()));
+
+	hash = mix(hash, about->key.ptr, about->key.size);
+	hash = mix(hash, about->stat.name, strlen(about->stat.name));
+	hash = mix(hash, numbers, sizeof(numbers));
+	(void)snprintf(out, ETAG_SIZE, "\"%016" PRIx64 "\"", hash);
+	return out;
+}
+
+bool etag_matches(const char *header, const char *tag)
+{
+	size_t size = strlen(tag);
+
+	while (header && *header) {
+		header += strspn(header, " \t,");
+		if (*header == '*')
+			return true;
+		if (header[0] == 'W' && header[1] == '/')
+			header += 2;
+		if (strncmp(header, tag, size) == 0)
+			return true;
+		header += strcspn(header, ",");
+	}
+	return false;
+}
