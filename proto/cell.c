@@ -258,6 +258,19 @@ int cell_merge(struct cell *dst, struct cell *src)
 	return rc;
 }
 
+int cell_follow(struct cell *dst, struct cell *src)
+{
+	int rc;
+
+	assert(dst != src && dst->kind == src->kind);
+	if (dst->kind != KIND_GAUGE)
+		return cell_merge(dst, src);
+	rc = cell_gauge_follow(dst->body.gauge, src->body.gauge);
+	if (rc == 0)
+		cell_count_samples(dst, src->samples, src->sampled);
+	return rc;
+}
+
 static int cell_encode_body(struct cell *c, struct buf *out)
 {
 	switch (c->kind) {

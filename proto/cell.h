@@ -53,6 +53,11 @@ int cell_add_group(struct cell *c, uint32_t second_in_hour, struct slice group)
  * dst must then be thrown away. */
 int cell_merge(struct cell *dst, struct cell *src) __attribute__((warn_unused_result));
 
+/* Adds all of src, a cell of the same kind and of a later hour, to dst, which stands for some
+ * hours before it: a day's cell is its hours' cells, in rising order. But for gauges (whose seconds are
+ * seconds of an hour) the same as cell_merge, and so are the codes. */
+int cell_follow(struct cell *dst, struct cell *src) __attribute__((warn_unused_result));
+
 /* Appends the encoding. 0, -ENOMEM, -ENOBUFS. */
 int cell_encode(struct cell *c, struct buf *out) __attribute__((warn_unused_result));
 

@@ -170,6 +170,32 @@ int cell_gauge_merge(struct cell_gauge_state *dst, const struct cell_gauge_state
 	return 0;
 }
 
+static void cell_gauge_sum_deltas(const struct cell_gauge_state *g, struct cell_number *sum)
+{
+	for (uint32_t i = 0; i < g->delta_count; i++)
+		cell_number_merge(sum, g->deltas[i].sum);
+}
+
+int cell_gauge_follow(struct cell_gauge_state *dst, const struct cell_gauge_state *src)
+{
+	struct cell_number change = { 0 };
+	int rc = cell_gauge_reserve(dst, 1);
+
+	if (rc < 0)
+		return rc;
+	if (src->sets == 0)
+		cell_gauge_sum_deltas(dst, &change);
+	cell_gauge_sum_deltas(src, &change);
+	cell_gauge_merge_sets(dst, src);
+	if (src->sets > 0) {
+		dst->last_second = src->last_second;
+		dst->last = src->last;
+	}
+	dst->deltas[0] = (struct cell_gauge_delta){ .second = HOUR_SECONDS - 1, .sum = change };
+	dst->delta_count = cell_number_is_zero(change) ? 0 : 1;
+	return 0;
+}
+
 /* The values that a group set, made consistent: min <= last <= max, and one value is all four
  * figures. Adding 0.0 turns -0 into +0. */
 static struct cell_gauge_state cell_gauge_of_group(uint32_t second, const struct group_gauge *group)

@@ -60,6 +60,12 @@ int cell_gauge_add(struct cell_gauge_state *g, uint32_t second, const struct gro
 int cell_gauge_merge(struct cell_gauge_state *dst, const struct cell_gauge_state *src)
 	__attribute__((warn_unused_result));
 
+/* Folds src, a later hour, into dst, which stands for the hours before it: the last value set in
+ * the latest hour, and all changes since as one, in second 3599. Seconds of different hours
+ * have no order, so cell_gauge_merge cannot do this. 0; -ENOMEM, and nothing changed. */
+int cell_gauge_follow(struct cell_gauge_state *dst, const struct cell_gauge_state *src)
+	__attribute__((warn_unused_result));
+
 /* What it says to readers. */
 void cell_gauge_read(const struct cell_gauge_state *g, struct cell_gauge *out);
 

@@ -118,6 +118,18 @@ const char *rkey_day_manifest(const char *tag, int64_t day, char out[RKEY_SIZE])
 	return rkey_format(out, "hg:{%s}:d:%s", tag, hour_format_day(day, text));
 }
 
+const char *rkey_day_cells(const char *tag, int64_t day, char out[RKEY_SIZE])
+{
+	char text[HOUR_TEXT_SIZE];
+
+	return rkey_format(out, "hg:{%s}:dc:%s", tag, hour_format_day(day, text));
+}
+
+const char *rkey_temporary(const char *tag, uint64_t random, char out[RKEY_SIZE])
+{
+	return rkey_format(out, "hg:{%s}:t:%016" PRIx64, tag, random);
+}
+
 const char *rkey_names_first(const char *tag, char out[RKEY_SIZE])
 {
 	return rkey_format(out, "hg:{%s}:nf", tag);

@@ -2,7 +2,8 @@
  * rkey.h - names of Redis keys and fields (KEYS.md).
  *
  *     hg:{t}:meta  hg:{t}:streams  hg:{t}:m:<hour>  hg:{t}:c:<hour>:<pid>
- *     hg:{t}:nf  hg:{t}:nl  hg:{t}:d:<day>      and, outside partitions, hg:{agents} hg:{relays}
+ *     hg:{t}:nf  hg:{t}:nl  hg:{t}:d:<day>  hg:{t}:dc:<day>  hg:{t}:t:<random>
+ *     and, outside partitions, hg:{agents} hg:{relays}
  *
  * All keys of a partition share a hash tag, so one script is atomic over them and a
  * Cluster keeps them together. For partition p of P the tag is the first string
@@ -55,8 +56,14 @@ const char *rkey_manifest(const char *tag, int64_t hour, char out[RKEY_SIZE]);
 /* The cells of one partial. */
 const char *rkey_cells(const char *tag, int64_t hour, uint64_t pid, char out[RKEY_SIZE]);
 
-/* A day's rolled-up partials. */
+/* The manifest of a day rolled up. */
 const char *rkey_day_manifest(const char *tag, int64_t day, char out[RKEY_SIZE]);
+
+/* The cells of a day rolled up. */
+const char *rkey_day_cells(const char *tag, int64_t day, char out[RKEY_SIZE]);
+
+/* A partial that is still being written, under a random name. */
+const char *rkey_temporary(const char *tag, uint64_t random, char out[RKEY_SIZE]);
 
 /* The field of a cell: kind byte + series, into out; returns a view of it. */
 struct slice rkey_field(enum kind kind, struct slice series, uint8_t out[RKEY_FIELD_SIZE]);

@@ -76,6 +76,13 @@ static void commit_put_keys(struct buf *out, const char *tag, const struct image
 	}
 }
 
+int64_t commit_expire_second(int64_t hour, int64_t retention_hours)
+{
+	int64_t day_end = (hour_day(hour) + 1) * DAY_HOURS;
+
+	return (day_end + retention_hours + DAY_HOURS) * HOUR_SECONDS;
+}
+
 static void commit_put_hours(struct buf *out, const struct image *im, int64_t retention_hours)
 {
 	for (size_t i = 0; i < im->hour_count; i++) {
@@ -89,7 +96,7 @@ static void commit_put_hours(struct buf *out, const struct image *im, int64_t re
 			resp_hex(out, h->version);
 		else
 			resp_text(out, "");
-		resp_i64(out, (h->hour + 1 + retention_hours) * HOUR_SECONDS);
+		resp_i64(out, commit_expire_second(h->hour, retention_hours));
 		resp_u64(out, h->dirty_count);
 	}
 }

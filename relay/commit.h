@@ -56,6 +56,10 @@ struct commit_target {
 int commit_build(struct commit *out, const struct commit_target *target, struct image *im,
 		 struct list *pending, size_t count) __attribute__((warn_unused_result));
 
+/* When an hour's keys expire, in unix seconds: a day after the last hour of its day can no longer
+ * be written, so that a day is never rolled up from a part of its hours. */
+int64_t commit_expire_second(int64_t hour, int64_t retention_hours);
+
 /* Frees it; the tracks are no longer in flight. An empty one is allowed. */
 void commit_release(struct commit *c);
 

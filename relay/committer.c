@@ -282,8 +282,7 @@ void committer_answer(struct committer *c, struct committer_call *call,
 		if (answer->kind != ANSWER_OK)
 			reads_complain(c, SCRIPT_CLOSE, answer);
 		break;
-	case SCRIPT_INIT:
-	case SCRIPT_COUNT:
+	default:
 		assert(false && "a call no committer makes");
 	}
 	free(call);
@@ -355,6 +354,11 @@ void committer_evict(struct committer *c, int64_t now_ms, size_t memory_max)
 		tally_add(&c->o.counters->image_evictions,
 			  image_evict(&c->image, hour, now_ms - COMMITTER_IDLE_MS, memory_max));
 	committer_gauges(c);
+}
+
+bool committer_holds(const struct committer *c, int64_t hour, uint64_t pid)
+{
+	return image_holds(&c->image, hour, pid);
 }
 
 /* ---- time --------------------------------------------------------------------------------- */

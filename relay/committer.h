@@ -182,6 +182,9 @@ void committer_tick(struct committer *c, int64_t now_ms);
 /* Puts hours out of memory that are over and idle, and more when above memory_max bytes. */
 void committer_evict(struct committer *c, int64_t now_ms, size_t memory_max);
 
+/* Whether a partial is one that this committer may write again. */
+bool committer_holds(const struct committer *c, int64_t hour, uint64_t pid);
+
 /* The answer of a call; frees the call. */
 void committer_answer(struct committer *c, struct committer_call *call,
 		      const struct answer *answer, int64_t now_ms);

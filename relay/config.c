@@ -73,8 +73,18 @@ static const struct conf_row config_rows[] = {
 	       "once."),
 	NUMBER("partitions", CONF_INT, partitions, "32", 1, LIMIT_PARTITIONS,
 	       "Partitions of the fleet, fixed when its store is initialised."),
-	NUMBER("retention_hours", CONF_INT, retention_hours, "840", 24, 100000,
-	       "How long hours are kept; older ones can no longer be written."),
+	NUMBER("retention_hours", CONF_INT, retention_hours, "840", 192, 100000,
+	       "How long hours are kept; older ones can no longer be written. At least a day more "
+	       "than agents keep what they could not deliver."),
+	NUMBER("retention_days", CONF_INT, retention_days, "400", 8, 36500,
+	       "How long days, rolled up from their hours, are kept."),
+	NUMBER("compact_every_ms", CONF_MS, compact_every_ms, "60s", 0, 86400000,
+	       "How often hours and days are looked through for what to bring together; 0: never."),
+	NUMBER("compact_partials", CONF_INT, compact_partials, "8", 2, 4096,
+	       "Partials of an open hour from which on they are brought together; a closed one is from "
+	       "two on."),
+	NUMBER("close_after_ms", CONF_MS, close_after_ms, "15min", 0, 86400000,
+	       "How long after its end an hour counts as closed; late data is counted all the same."),
 	{ .key = "auto_init", .type = CONF_BOOL, .offset = offsetof(struct config, auto_init),
 	  .fallback = "no",
 	  .help = "Initialise a store that is empty. Keep it off where an empty store means a "

@@ -25,6 +25,10 @@ struct config {
 	int64_t commit_ms;
 	int64_t partitions;
 	int64_t retention_hours;
+	int64_t retention_days;
+	int64_t compact_every_ms;
+	int64_t compact_partials;
+	int64_t close_after_ms;
 	bool auto_init;
 	int64_t grace_ms;
 	int64_t buffer_max;

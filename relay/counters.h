@@ -46,6 +46,16 @@ struct relay_counters {
 	tally_count image_bytes;
 	tally_count image_cells;
 	tally_count image_evictions;
+	tally_count compact_hours;    /* hours whose partials became one */
+	tally_count compact_partials; /* that went into them */
+	tally_count compact_days;     /* days rolled up */
+	tally_count compact_fields;   /* cells written for both */
+	tally_count compact_refused;  /* something changed meanwhile */
+	tally_count compact_broken;   /* a cell cannot be read: a person must look */
+	tally_count compact_doubts;   /* no answer, or not applied */
+	tally_count swept_streams;    /* idle for 30 days */
+	tally_count swept_names;      /* without hours */
+	tally_count swept_agents;     /* not seen for 30 days */
 	tally_count sessions;
 	tally_count sessions_accepted;
 	tally_count sessions_over_limit;

@@ -275,6 +275,13 @@ void image_set_version(struct image *im, int64_t hour, uint64_t pid, uint64_t ve
 	h->version = version;
 }
 
+bool image_holds(const struct image *im, int64_t hour, uint64_t pid)
+{
+	const struct image_hour *h = image_hour_find(im, hour);
+
+	return h != NULL && h->pid == pid;
+}
+
 size_t image_evict(struct image *im, int64_t ended, int64_t idle_before_ms, size_t memory_max)
 {
 	size_t kept = 0, evicted = 0;

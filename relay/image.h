@@ -97,6 +97,9 @@ void image_hour_taken(struct image *im, struct image_hour *h);
 /* Redis has taken this version of the hour. An hour that is gone since is left alone. */
 void image_set_version(struct image *im, int64_t hour, uint64_t pid, uint64_t version);
 
+/* Whether the image has an hour under this name. */
+bool image_holds(const struct image *im, int64_t hour, uint64_t pid);
+
 /* Puts out clean hours: those over before hour `ended` and not touched since idle_before_ms, and, while
  * memory is above memory_max, the oldest ones born before idle_before_ms. Never while a commit is
  * under way. Returns how many. */

@@ -4,6 +4,7 @@
 #include "proto/daemon/life.h"
 #include "proto/err.h"
 #include "relay/admin.h"
+#include "relay/compaction.h"
 #include "relay/effects.h"
 #include "relay/server.h"
 
@@ -49,6 +50,7 @@ struct relay {
 	struct journal journal;
 	struct pace pace;
 	struct effects effects;
+	struct compaction compaction;
 	struct http_server *http;
 	struct admin_source admin;
 	char advertise[ADDR_TEXT_SIZE];
@@ -79,7 +81,10 @@ static void relay_publish(struct relay *r)
 
 static void relay_on_relays(void *arg)
 {
-	relay_publish(arg);
+	struct relay *r = arg;
+
+	relay_publish(r);
+	compaction_relays(&r->compaction, r->advertise);
 }
 
 /* Agents that were told of a shorter grace window come again, to be told of this one. */
@@ -100,6 +105,7 @@ static void relay_on_changed(void *arg)
 
 	for (uint32_t p = 0; p < r->tags.partitions; p++)
 		committer_store_up(&r->committers[p], life_monotonic_ms());
+	compaction_store_up(&r->compaction, life_monotonic_ms());
 }
 
 static void relay_on_ready(void *arg)
@@ -239,7 +245,11 @@ static void relay_work(struct relay *r)
 			due = committer_due(c);
 	}
 	server_weigh(&r->server, (int64_t)tally_get(&r->counters.held_bytes), r->config->buffer_max);
-	if (r->state != RELAY_RUNNING) {
+	if (r->state == RELAY_RUNNING) {
+		int64_t compaction_ms = compaction_tick(&r->compaction, now_ms);
+
+		due = due < compaction_ms ? due : compaction_ms;
+	} else {
 		relay_drain_on(r, now_ms);
 		if (r->state == RELAY_CLOSING)
 			return;
@@ -466,6 +476,9 @@ int relay_run(struct config *config, int argc, char **argv)
 	if (r == NULL || uv_loop_init(&r->loop) < 0 || relay_start_handles(r) < 0)
 		return 1;
 	relay_init_committers(r);
+	compaction_init(&r->compaction,
+			&(struct compaction_options){ r->config, &r->tags, &r->store, &r->membership,
+						      r->committers, &r->counters });
 	if (relay_open(r) < 0) {
 		r->status = 1;
 		relay_close(r);
@@ -473,6 +486,7 @@ int relay_run(struct config *config, int argc, char **argv)
 	uv_run(&r->loop, UV_RUN_DEFAULT);
 	for (uint32_t p = 0; p < r->tags.partitions; p++)
 		committer_release(&r->committers[p]);
+	compaction_release(&r->compaction);
 	uv_loop_close(&r->loop);
 	status = r->status;
 	log_info("stopped", "status=%d", status);

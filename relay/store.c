@@ -431,6 +431,35 @@ bool store_run(struct store *s, const char *tag, struct committer_call *call, st
 				 store_on_answer, call) == 0;
 }
 
+struct store_any {
+	void (*use)(void *arg, const struct answer *answer);
+	void *arg;
+};
+
+static void store_on_any(void *arg, int status, const redisReply *reply)
+{
+	struct store_any call = *(struct store_any *)arg;
+
+	free(arg);
+	store_translate(status, reply, call.use, call.arg);
+}
+
+bool store_call(struct store *s, const char *tag, struct slice resp,
+		void (*use)(void *arg, const struct answer *answer), void *arg)
+{
+	struct store_any *call = s->state == STORE_READY ? malloc(sizeof(*call)) : NULL;
+	char key[RKEY_SIZE];
+
+	if (call == NULL)
+		return false;
+	*call = (struct store_any){ use, arg };
+	if (redis_command_raw(s->redis, rkey_slot(slice_text(rkey_meta(tag, key))), resp,
+			      store_on_any, call) == 0)
+		return true;
+	free(call);
+	return false;
+}
+
 int64_t store_grace_ms(const struct store *s)
 {
 	int64_t detection_ms = redis_detection_ms(s->redis), grace_ms = 0;

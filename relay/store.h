@@ -86,6 +86,10 @@ void store_doubt(struct store *s);
  * queue is full; nothing was sent. */
 bool store_run(struct store *s, const char *tag, struct committer_call *call, struct slice resp);
 
+/* The same for any other script call about keys of a tag: use follows with its answer. */
+bool store_call(struct store *s, const char *tag, struct slice resp,
+		void (*use)(void *arg, const struct answer *answer), void *arg);
+
 /* G, the grace window, by the kind of Redis and how long it takes to replace a master: a
  * single one forgets what its append-only file had not; the others, what a replica had not.
  * It can rise once the store is ready. */

@@ -26,6 +26,9 @@ const char *script_name(enum script s)
 	static const char *const names[SCRIPT_COUNT] = {
 		[SCRIPT_INIT] = "init",	      [SCRIPT_OPEN] = "open",	[SCRIPT_COMMIT] = "commit",
 		[SCRIPT_CONFIRM] = "confirm", [SCRIPT_CLOSE] = "close",
+		[SCRIPT_SURVEY] = "survey",   [SCRIPT_GATHER] = "gather", [SCRIPT_STAGE] = "stage",
+		[SCRIPT_SWAP] = "swap",	      [SCRIPT_ROLL] = "roll",	  [SCRIPT_SWEEP] = "sweep",
+		[SCRIPT_FORGET] = "forget",
 	};
 
 	assert((unsigned)s < SCRIPT_COUNT);

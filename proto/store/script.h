@@ -24,6 +24,13 @@ enum script {
 	SCRIPT_COMMIT,  /* stream states and partials together, compared before written */
 	SCRIPT_CONFIRM, /* stored states, from a master that can still write */
 	SCRIPT_CLOSE,   /* forgets streams that are done for good */
+	SCRIPT_SURVEY,  /* what manifests list */
+	SCRIPT_GATHER,  /* a piece of one partial, with what others have of its fields */
+	SCRIPT_STAGE,   /* a piece of a new partial, under a temporary name */
+	SCRIPT_SWAP,    /* the new partial in the place of several of an hour */
+	SCRIPT_ROLL,    /* a day's cells, from its 24 hours */
+	SCRIPT_SWEEP,   /* forgets idle streams and names without hours */
+	SCRIPT_FORGET,  /* forgets agents not seen for long */
 	SCRIPT_COUNT,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/lib/model_store.h"
+#include "tests/lib/model_private.h"
 
 #include "proto/hash.h"
 #include "proto/map.h"
@@ -14,14 +14,6 @@
 
 #define MODEL_ARGS 200000
 
-struct model_call {
-	struct slice *words;
-	size_t count;
-	size_t keys;  /* index of the first key */
-	size_t key_count;
-	size_t args; /* index of the first argument */
-};
-
 void model_store_init(struct model_store *m, uint64_t cfg)
 {
 	*m = (struct model_store){ 0 };
@@ -29,7 +21,7 @@ void model_store_init(struct model_store *m, uint64_t cfg)
 	for (int s = 0; s < SCRIPT_COUNT; s++) {
 		char sha[SCRIPT_SHA_HEX + 1];
 
-		memset(sha, 'a' + s, SCRIPT_SHA_HEX);
+		memset(sha, "0123456789abcdef"[s], SCRIPT_SHA_HEX);
 		assert_true(script_set_sha((enum script)s, slice_of(sha, SCRIPT_SHA_HEX)));
 	}
 }
@@ -53,7 +45,7 @@ static uint64_t model_hash(struct slice key, struct slice field)
 	return hash64_seeded(field, hash64(key));
 }
 
-static struct slice model_find(const struct model_store *m, struct slice key, struct slice field)
+struct slice model_find(const struct model_store *m, struct slice key, struct slice field)
 {
 	uint64_t hash = model_hash(key, field);
 
@@ -63,7 +55,7 @@ static struct slice model_find(const struct model_store *m, struct slice key, st
 	return slice_of(NULL, 0);
 }
 
-static void model_put(struct model_store *m, struct slice key, struct slice field,
+void model_put(struct model_store *m, struct slice key, struct slice field,
 		      struct slice value)
 {
 	uint8_t *copy = malloc(key.size + field.size + value.size + 1);
@@ -86,7 +78,7 @@ static void model_put(struct model_store *m, struct slice key, struct slice fiel
 		memcpy(copy + key.size + field.size, value.ptr, value.size);
 }
 
-static void model_mark(struct model_store *m)
+void model_mark(struct model_store *m)
 {
 	if (m->mark_count == m->mark_capacity) {
 		m->mark_capacity = m->mark_capacity ? 2 * m->mark_capacity : 64;
@@ -116,7 +108,7 @@ void model_store_set(struct model_store *m, const char *key, struct slice field,
 
 /* ---- the command and the reply -------------------------------------------------------------- */
 
-static uint64_t model_number(struct slice text)
+uint64_t model_number(struct slice text)
 {
 	uint64_t value = 0;
 
@@ -163,7 +155,7 @@ static void model_parse(struct model_call *call, struct slice resp)
 	assert_true(call->args < call->count);
 }
 
-static void model_say(struct model_reply *r, struct slice word)
+void model_say(struct model_reply *r, struct slice word)
 {
 	assert_true(r->count < MODEL_WORDS);
 	/* Pointers are put in at the end: the buffer moves while it grows. */
@@ -171,7 +163,7 @@ static void model_say(struct model_reply *r, struct slice word)
 	buf_put_slice(&r->bytes, word);
 }
 
-static void model_say_text(struct model_reply *r, const char *text)
+void model_say_text(struct model_reply *r, const char *text)
 {
 	model_say(r, slice_text(text));
 }
@@ -327,6 +319,8 @@ static void model_commit_write(struct model_store *m, const struct model_commit 
 		for (; left > 0; left--, cell += 2)
 			model_put(m, c->keys[2 * i + 1], cell[0], cell[1]);
 	}
+	for (size_t i = 0; i < c->days; i++)
+		model_delete(m, c->keys[2 * c->hours + i]);
 	model_mark(m);
 }
 
@@ -356,12 +350,14 @@ static void model_dispatch(struct model_store *m, const struct model_call *call,
 			   struct model_reply *r)
 {
 	assert_int_equal(call->words[1].size, SCRIPT_SHA_HEX);
+	if (model_compact(m, call, r))
+		return;
 	if (!slice_equal(call->words[call->args], slice_text(m->cfg))) {
 		model_say_text(r, "CONFIG");
 		model_say_text(r, m->cfg);
 		return;
 	}
-	switch (call->words[1].ptr[0] - 'a') {
+	switch (strchr("0123456789abcdef", call->words[1].ptr[0]) - "0123456789abcdef") {
 	case SCRIPT_OPEN:
 		model_open(m, call, r);
 		break;
@@ -375,7 +371,7 @@ static void model_dispatch(struct model_store *m, const struct model_call *call,
 		model_close(m, call, r);
 		break;
 	default:
-		fail_msg("a script no committer runs");
+		fail_msg("a script that this store does not know");
 	}
 }
 

@@ -28,6 +28,7 @@ struct model_store {
 	char cfg[24]; /* "" = empty store */
 	int64_t floor_hour;
 	uint64_t lost;
+	bool careless; /* a swap does not look at its result's size: shows what that prevents */
 	struct model_entry *log;
 	size_t count;
 	size_t capacity;
@@ -65,6 +66,12 @@ struct slice model_store_get(const struct model_store *m, const char *key, struc
 /* Sets a field, as somebody else would: another relay, or a compaction. Empty: removes it. */
 void model_store_set(struct model_store *m, const char *key, struct slice field,
 		     struct slice value);
+
+/* Lists a hash's fields, sorted by an order of their own; at most MODEL_FIELDS. Borrowed until the
+ * next call. */
+#define MODEL_FIELDS 2048
+size_t model_store_fields(const struct model_store *m, struct slice key,
+			  const struct model_entry *out[MODEL_FIELDS]);
 
 /* Calls each for every cell that a manifest names: hour text, field, blob. */
 void model_store_cells(const struct model_store *m,

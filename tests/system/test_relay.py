@@ -78,14 +78,14 @@ def test_another_fleets_redis_ends_the_relay_and_names_both(stack):
 
 def test_the_store_is_made_as_keys_md_says(stack):
     stack.start_redis()
-    relay = stack.start_relay(partitions=4, retention_hours=48)
+    relay = stack.start_relay(partitions=4, retention_hours=192)
     r = stack.redis()
     assert r.hgetall("hg:{fleet}") == {b"cfg": str(1 << 32 | 4).encode()}
     metas = [k for k in r.keys("*") if k.endswith(b":meta")]
     assert len(metas) == 4
     epochs = {r.hget(k, "epoch") for k in metas}
     assert len(epochs) == 1 and re.fullmatch(rb"[0-9a-f]{16}", epochs.pop())
-    floor = r.time()[0] // 3600 - 47
+    floor = r.time()[0] // 3600 - 191
     assert {int(r.hget(k, "floor")) for k in metas} <= {floor, floor - 1}
     beat = wait_for(lambda: r.hget("hg:{relays}", relay.listen), "a heartbeat")
     milliseconds, name, _ = beat.decode().split(" ", 2)

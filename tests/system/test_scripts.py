@@ -459,6 +459,8 @@ def test_a_full_redis_refuses_the_commit_whole(r):
 
 def test_every_script_declares_itself_in_its_first_line():
     names = sorted(p.stem for p in SCRIPTS.glob("*.lua"))
-    assert names == ["close", "commit", "confirm", "init", "open"]
+    assert names == ["close", "commit", "confirm", "forget", "gather", "init", "open", "roll",
+                     "stage", "survey", "swap", "sweep"]
     for name in names:
-        assert (SCRIPTS / f"{name}.lua").read_text().startswith(f"#!lua\n-- {name}: ")
+        first, second = (SCRIPTS / f"{name}.lua").read_text().split("\n")[:2]
+        assert first in ("#!lua", "#!lua flags=no-writes") and second.startswith(f"-- {name}: ")
