@@ -87,6 +87,47 @@ void lane_append(struct lane *l, uint64_t chain_after, const struct lane_record 
 	l->count++;
 }
 
+/* What a batch found in the spool is to its lane. */
+static struct lane_record lane_found(const struct spool_record *record, size_t size,
+				     uint64_t spool_id)
+{
+	return (struct lane_record){ .seq = record->seq, .chain_before = record->chain_before,
+				     .chain_after = record->chain_after,
+				     .samples = record->samples,
+				     .samples_before = record->samples_before,
+				     .spool_id = spool_id, .size = size,
+				     .since_ms = record->since_ms,
+				     .committed_ms = LANE_NOT_YET };
+}
+
+bool lane_restore(struct lane *l, const struct spool_record *record, size_t size,
+		  uint64_t spool_id)
+{
+	size_t index = lane_index_after(l, record->seq);
+	struct lane_record *at;
+
+	assert(l->past == 0 && (l->count == 0 || l->ended));
+	if (index > 0 && lane_at(l, index - 1)->seq == record->seq)
+		return false;
+	if (lane_reserve(l) < 0)
+		return false;
+	at = &l->records[l->head + index];
+	memmove(at + 1, at, (l->count - index) * sizeof(*at));
+	*at = lane_found(record, size, spool_id);
+	l->count++;
+	l->ended = true;
+	if (index == 0) {
+		l->base = l->committed = l->sent = record->seq - 1;
+		l->forgotten_samples = record->samples_before;
+	}
+	if (index == l->count - 1) {
+		l->next_seq = record->seq + 1;
+		l->chain = record->chain_after;
+		l->samples = record->samples_before + record->samples;
+	}
+	return true;
+}
+
 size_t lane_kept(const struct lane *l)
 {
 	return l->count - l->past;
@@ -94,7 +135,9 @@ size_t lane_kept(const struct lane *l)
 
 uint64_t lane_base_seq(const struct lane *l)
 {
-	return lane_kept(l) ? lane_at(l, l->past)->seq - 1 : l->next_seq - 1;
+	if (lane_kept(l) == 0)
+		return l->next_seq - 1;
+	return l->past > 0 ? lane_at(l, l->past - 1)->seq : l->base;
 }
 
 size_t lane_in_flight(const struct lane *l)
@@ -149,7 +192,16 @@ static bool lane_owns(const struct lane *l, const struct stream_state *stored)
 		return lane_at(l, index - 1)->chain_after == stored->value;
 	if (index < l->count && lane_at(l, index)->seq == stored->seq + 1)
 		return lane_at(l, index)->chain_before == stored->value;
-	return stored->seq + 1 < l->next_seq || l->chain == stored->value;
+	return stored->seq + 1 < l->next_seq || l->ended || l->chain == stored->value;
+}
+
+/* The loss declared with a batch, without what was reported when it expired. */
+static uint64_t lane_take_lost(struct lane *l, const struct lane_record *r)
+{
+	uint64_t known = r->lost < l->reported ? r->lost : l->reported;
+
+	l->reported -= known;
+	return r->lost - known;
 }
 
 /* Forgets when batches after a seq were committed; notes it for the others. `anew`: also for those of
@@ -170,7 +222,7 @@ static void lane_stamp(struct lane *l, uint64_t seq, int64_t now_ms, bool anew,
 		if (!r->counted) {
 			r->counted = true;
 			change->committed += r->samples;
-			change->lost += r->lost;
+			change->lost += lane_take_lost(l, r);
 		}
 	}
 }
@@ -240,7 +292,7 @@ struct lane_change lane_note_state(struct lane *l, const struct stream_state *st
 
 	if (cause == LANE_CONFIRMED && lane_confirm_is_old(l, stored))
 		return change;
-	if (stored->known && stored->seq >= l->next_seq)
+	if (stored->known && stored->seq >= l->next_seq && !l->ended)
 		change.verdict = LANE_FOREIGN; /* a seq, even a nonce's, that we never used */
 	else if (!stored->known)
 		lane_note_forgotten(l, &change);
@@ -332,6 +384,29 @@ uint64_t lane_drop_stable(struct lane *l, uint64_t seq, int64_t committed_before
 		lane_drop_first(l, spool);
 	}
 	return samples;
+}
+
+uint64_t lane_expire(struct lane *l, int64_t before_ms, struct spool *spool)
+{
+	uint64_t lost = 0;
+
+	while (lane_kept(l) > 0) {
+		struct lane_record *first = lane_at(l, l->past);
+		bool in_flight = first->seq > l->committed && first->seq <= l->sent;
+
+		if (first->since_ms >= before_ms || in_flight || (l->ended && !l->opened))
+			break;
+		if (first->seq <= l->committed && first->committed_ms != LANE_NOT_YET) {
+			lane_drop_first(l, spool);
+			continue;
+		}
+		if (!first->counted) {
+			lost += first->samples;
+			l->reported += first->samples;
+		}
+		lane_lose(l, first, spool);
+	}
+	return lost;
 }
 
 uint64_t lane_abandon(struct lane *l, struct spool *spool)

@@ -63,6 +63,9 @@ struct lane {
 	size_t count; /* notes: past and kept */
 	size_t past;  /* how many of them are of dropped batches */
 	uint64_t forgotten_samples; /* of the batches before all notes */
+	uint64_t base; /* the seq before the first batch there ever was a note of */
+	uint64_t reported; /* samples that expired and were reported lost then */
+	bool ended;        /* of an earlier process: its last batches may be missing here */
 };
 
 /* What a message about the lane's state is. */
@@ -97,6 +100,11 @@ int lane_reserve(struct lane *l) __attribute__((warn_unused_result));
 /* Adds the batch next_seq, whose chain_after is given, held by the spool. */
 void lane_append(struct lane *l, uint64_t chain_after, const struct lane_record *record);
 
+/* Takes a batch of an earlier process, found in the spool, into a lane that takes no others. Returns
+ * false for one it has, and without memory. */
+bool lane_restore(struct lane *l, const struct spool_record *record, size_t size,
+		  uint64_t spool_id);
+
 /* Takes note of what Redis has. CONFIRMED must answer the last question (confirm_token). */
 struct lane_change lane_note_state(struct lane *l, const struct stream_state *stored,
 				   enum lane_cause cause, int64_t now_ms);
@@ -119,6 +127,11 @@ void lane_lose(struct lane *l, struct lane_record *record, struct spool *spool);
  * time: the grace window before the CONFIRM was asked. Returns their samples. */
 uint64_t lane_drop_stable(struct lane *l, uint64_t seq, int64_t committed_before_ms,
 			  struct spool *spool);
+
+/* Drops the first batches as long as their samples began to come before a unix time, and they are
+ * not on their way. Of an earlier process' lane nothing goes before what Redis has of it is known.
+ * Returns the samples that are not committed: they are lost. */
+uint64_t lane_expire(struct lane *l, int64_t before_ms, struct spool *spool);
 
 /* Drops everything that is kept. Returns the samples that had not been committed. */
 uint64_t lane_abandon(struct lane *l, struct spool *spool);

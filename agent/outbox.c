@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/outbox.h"
 
+#include "agent/outbox_private.h"
+#include "proto/err.h"
 #include "proto/limits.h"
 
 #include <assert.h>
@@ -10,37 +12,14 @@
 #define OUTBOX_WINDOW_BATCHES 32
 #define OUTBOX_WINDOW_BYTES   (1024 * 1024)
 
-/* Walks all lanes, the current stream's first. */
-struct outbox_walk {
-	struct outbox_stream *stream;
-	uint32_t partition; /* of the lane that outbox_walk returned */
-	uint32_t next;
-};
-
-static struct lane *outbox_walk(const struct outbox *o, struct outbox_walk *walk)
-{
-	if (walk->next == o->options.partitions) {
-		walk->stream = walk->stream->next;
-		walk->next = 0;
-	}
-	if (walk->stream == NULL)
-		return NULL;
-	walk->partition = walk->next++;
-	return &walk->stream->lanes[walk->partition];
-}
-
-static struct outbox_walk outbox_walk_start(const struct outbox *o)
-{
-	return (struct outbox_walk){ .stream = o->streams };
-}
-
 int outbox_init(struct outbox *o, const struct outbox_options *options,
 		const struct outbox_effects *effects, void *arg, struct spool *spool,
 		const struct stream_id *stream)
 {
 	assert(options->partitions > 0 && options->partitions <= LIMIT_PARTITIONS);
 	*o = (struct outbox){ .options = *options, .effects = *effects, .arg = arg,
-			      .spool = spool, .next_confirm_ms = INT64_MAX };
+			      .spool = spool, .next_confirm_ms = INT64_MAX,
+			      .expire_before_ms = INT64_MIN };
 	if (o->options.window_batches == 0)
 		o->options.window_batches = OUTBOX_WINDOW_BATCHES;
 	if (o->options.window_bytes == 0)
@@ -54,13 +33,6 @@ int outbox_init(struct outbox *o, const struct outbox_options *options,
 	return 0;
 }
 
-static void outbox_free_stream(struct outbox *o, struct outbox_stream *stream)
-{
-	for (uint32_t p = 0; p < o->options.partitions; p++)
-		lane_release(&stream->lanes[p]);
-	free(stream);
-}
-
 void outbox_release(struct outbox *o)
 {
 	while (o->streams != NULL) {
@@ -72,24 +44,6 @@ void outbox_release(struct outbox *o)
 	free(o->list);
 	o->list = NULL;
 	buf_release(&o->batch);
-}
-
-int outbox_begin_stream(struct outbox *o, const struct stream_id *id)
-{
-	uint32_t partitions = o->options.partitions;
-	struct outbox_stream *stream =
-		malloc(sizeof(*stream) + partitions * sizeof(struct lane));
-
-	if (stream == NULL)
-		return -ENOMEM;
-	stream->id = *id;
-	for (uint32_t p = 0; p < partitions; p++) {
-		lane_init(&stream->lanes[p], id, p);
-		stream->lanes[p].peer = OUTBOX_NO_PEER;
-	}
-	stream->next = o->streams;
-	o->streams = stream;
-	return 0;
 }
 
 void outbox_set_grace(struct outbox *o, int64_t grace_ms)
@@ -106,8 +60,10 @@ int outbox_append(struct outbox *o, uint32_t partition, const struct batch_write
 				       .chain_before = l->chain };
 	struct lane_record note = { .samples = samples, .since_ms = since_ms };
 	struct spool_record record = { .stream = o->streams->id, .partition = partition,
+				       .partitions = o->options.partitions,
 				       .seq = l->next_seq, .chain_before = l->chain,
-				       .samples = samples, .since_ms = since_ms };
+				       .samples = samples, .samples_before = l->samples,
+				       .total = o->counts.sealed + samples, .since_ms = since_ms };
 	int status = lane_reserve(l);
 
 	if (status < 0)
@@ -122,6 +78,7 @@ int outbox_append(struct outbox *o, uint32_t partition, const struct batch_write
 		return status;
 	note.size = o->batch.size;
 	lane_append(l, record.chain_after, &note);
+	o->streams->since_ms = since_ms;
 	o->counts.batches_sealed++;
 	o->counts.sealed += samples;
 	return 0;
@@ -139,8 +96,7 @@ void outbox_peer_up(struct outbox *o, size_t peer, uint64_t session)
 	o->peers[peer] = (struct outbox_peer){ .up = true, .session = session };
 }
 
-/* Takes a lane off its peer. What was in flight is sent again after the next OPEN. */
-static void outbox_detach(struct outbox *o, struct lane *l)
+void outbox_detach(struct outbox *o, struct lane *l)
 {
 	if (l->peer == OUTBOX_NO_PEER)
 		return;
@@ -181,12 +137,11 @@ void outbox_peer_drained(struct outbox *o, size_t peer)
 
 static struct lane *outbox_find(struct outbox *o, const struct frame_stream *about)
 {
-	if (about->partition >= o->options.partitions)
+	struct outbox_stream *stream = outbox_stream(o, &about->id);
+
+	if (stream == NULL || about->partition >= o->options.partitions)
 		return NULL;
-	for (struct outbox_stream *s = o->streams; s != NULL; s = s->next)
-		if (memcmp(s->id.bytes, about->id.bytes, STREAM_ID_BYTES) == 0)
-			return &s->lanes[about->partition];
-	return NULL;
+	return &stream->lanes[about->partition];
 }
 
 /* The lane of a message, if the message comes from the session that serves it. */
@@ -202,6 +157,7 @@ static struct lane *outbox_served(struct outbox *o, size_t peer, uint64_t sessio
  * other has counted it cannot be known: it is reported lost. */
 static void outbox_abandon(struct outbox *o, struct lane *l, const struct frame_stream *about)
 {
+	outbox_stream(o, &about->id)->cloned = true;
 	outbox_detach(o, l);
 	o->counts.foreign++;
 	o->counts.lost += lane_abandon(l, o->spool);
@@ -330,16 +286,20 @@ static void outbox_send(struct outbox *o, struct lane *l, const struct stream_id
 	struct outbox_peer *p = &o->peers[l->peer];
 	struct frame_batch frame = { .id = *id };
 	struct lane_record *record;
+	int status;
 
 	while (!p->busy && !p->blocked && !p->leaving &&
 	       (record = lane_next(l, &frame.predecessor, &frame.has_predecessor,
 				   &frame.lost)) != NULL) {
 		if (!outbox_window_open(o, l, record->size))
 			return;
-		if (spool_view(o->spool, record->spool_id, &frame.bytes) < 0) {
+		status = spool_view(o->spool, record->spool_id, &frame.bytes);
+		if (status == ERR_CHECKSUM) {
 			lane_lose(l, record, o->spool);
 			continue;
 		}
+		if (status < 0)
+			return; /* no descriptor or no memory: the next run may have it */
 		if (o->effects.send_batch(o->arg, l->peer, &frame) < 0) {
 			p->blocked = true;
 			return;
@@ -359,6 +319,7 @@ static void outbox_pump(struct outbox *o)
 		for (uint32_t i = 0; i < partitions; i++) {
 			struct lane *l = &s->lanes[(o->turn + i) % partitions];
 
+			o->counts.expired += lane_expire(l, o->expire_before_ms, o->spool);
 			if (l->peer != OUTBOX_NO_PEER && l->opened && lane_kept(l) > 0)
 				outbox_send(o, l, &s->id);
 		}
@@ -402,28 +363,6 @@ static void outbox_confirm(struct outbox *o, int64_t now_ms)
 							     o->last_token);
 }
 
-/* Frees streams that are no longer written and have nothing left. */
-static void outbox_forget_streams(struct outbox *o)
-{
-	struct outbox_stream **link = &o->streams->next;
-
-	while (*link != NULL) {
-		struct outbox_stream *stream = *link;
-		bool empty = true;
-
-		for (uint32_t p = 0; p < o->options.partitions && empty; p++)
-			empty = lane_kept(&stream->lanes[p]) == 0;
-		if (!empty) {
-			link = &stream->next;
-			continue;
-		}
-		for (uint32_t p = 0; p < o->options.partitions; p++)
-			outbox_detach(o, &stream->lanes[p]);
-		*link = stream->next;
-		outbox_free_stream(o, stream);
-	}
-}
-
 void outbox_run(struct outbox *o, int64_t now_ms)
 {
 	struct outbox_walk walk = outbox_walk_start(o);
@@ -442,18 +381,6 @@ int64_t outbox_next_ms(const struct outbox *o)
 	return o->next_confirm_ms;
 }
 
-int64_t outbox_watermark(const struct outbox *o)
-{
-	struct outbox_walk walk = outbox_walk_start(o);
-	int64_t watermark = o->sealed_until_ms;
-	struct lane *l;
-
-	while ((l = outbox_walk(o, &walk)) != NULL)
-		if (lane_since(l) < watermark)
-			watermark = lane_since(l);
-	return watermark;
-}
-
 bool outbox_peer_idle(const struct outbox *o, size_t peer)
 {
 	struct outbox_walk walk = outbox_walk_start(o);
@@ -463,26 +390,4 @@ bool outbox_peer_idle(const struct outbox *o, size_t peer)
 		if (l->peer == peer && lane_in_flight(l) > 0)
 			return false;
 	return true;
-}
-
-bool outbox_done(const struct outbox *o)
-{
-	struct outbox_walk walk = outbox_walk_start(o);
-	struct lane *l;
-
-	while ((l = outbox_walk(o, &walk)) != NULL)
-		if (lane_since(l) != INT64_MAX)
-			return false;
-	return true;
-}
-
-uint64_t outbox_undelivered(const struct outbox *o)
-{
-	struct outbox_walk walk = outbox_walk_start(o);
-	uint64_t samples = 0;
-	struct lane *l;
-
-	while ((l = outbox_walk(o, &walk)) != NULL)
-		samples += lane_undelivered(l);
-	return samples;
 }

@@ -38,6 +38,8 @@ struct outbox_effects {
 	int (*send_batch)(void *arg, size_t peer, const struct frame_batch *batch);
 	int (*send_confirm)(void *arg, size_t peer, uint64_t token, struct frame_stream *list,
 			    size_t count);
+	/* Streams that are done: their states may be forgotten. NULL: nobody is told. */
+	int (*send_close)(void *arg, size_t peer, struct frame_stream *list, size_t count);
 	/* The best healthy peer for a partition, or OUTBOX_NO_PEER. */
 	size_t (*choose)(void *arg, uint32_t partition);
 	/* Somebody else uses the current stream: begin another (outbox_begin_stream) now. */
@@ -53,7 +55,9 @@ struct outbox_options {
 
 struct outbox_counts {
 	uint64_t sealed, committed, stable, lost; /* samples */
-	uint64_t batches_sent, batches_sealed, rewinds, foreign, opens, confirms, failovers;
+	uint64_t restored; /* samples found in the spool */
+	uint64_t expired;  /* samples lost because they had been kept for too long */
+	uint64_t batches_sent, batches_sealed, rewinds, foreign, opens, confirms, failovers, closed;
 };
 
 struct outbox_peer {
@@ -65,6 +69,8 @@ struct outbox_peer {
 struct outbox_stream {
 	struct outbox_stream *next; /* older */
 	struct stream_id id;
+	int64_t since_ms; /* unix: when the oldest sample of its youngest batch came */
+	bool cloned;      /* somebody else writes it */
 	struct lane lanes[];
 };
 
@@ -82,6 +88,7 @@ struct outbox {
 	int64_t grace_ms;
 	int64_t next_confirm_ms;
 	int64_t sealed_until_ms;
+	int64_t expire_before_ms;
 	uint64_t last_token;
 	size_t turn; /* which lane is served first */
 };
@@ -98,6 +105,15 @@ void outbox_release(struct outbox *o);
 /* New batches go out under this stream; older ones are sent to their end. 0, -ENOMEM. */
 int outbox_begin_stream(struct outbox *o, const struct stream_id *stream)
 	__attribute__((warn_unused_result));
+
+/* Takes a batch of an earlier process, which the spool has found (spool_disk.h), under its own
+ * stream. Returns whether it is wanted. */
+bool outbox_restore(struct outbox *o, const struct spool_record *record, size_t size,
+		    uint64_t spool_id);
+
+/* What was received before this unix time and is still kept is given up, and streams that ended
+ * before it may be forgotten. */
+void outbox_expire(struct outbox *o, int64_t before_ms);
 
 /* The grace window G of the fleet's Redis. */
 void outbox_set_grace(struct outbox *o, int64_t grace_ms);

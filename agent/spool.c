@@ -30,11 +30,6 @@ void spool_drop(struct spool *s, uint64_t id)
 	s->kind->drop(s, id);
 }
 
-bool spool_settled(const struct spool *s, const struct stream_id *stream)
-{
-	return s->kind->settled(s, stream);
-}
-
 size_t spool_bytes(const struct spool *s)
 {
 	return s->kind->bytes(s);

@@ -57,9 +57,6 @@ int spool_view(struct spool *s, uint64_t id, struct slice *batch)
 /* Forgets a record. */
 void spool_drop(struct spool *s, uint64_t id);
 
-/* Whether no later start could find a record of the stream: all were dropped, for good. */
-bool spool_settled(const struct spool *s, const struct stream_id *stream);
-
 size_t spool_bytes(const struct spool *s);   /* held, with what a record itself costs */
 size_t spool_records(const struct spool *s); /* held */
 

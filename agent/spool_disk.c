@@ -386,16 +386,6 @@ static void disk_drop(struct spool *s, uint64_t id)
 	disk_slot_give(d, (uint32_t)id);
 }
 
-static bool disk_settled(const struct spool *s, const struct stream_id *stream)
-{
-	const struct disk *d = (const struct disk *)s;
-
-	for (const struct disk_segment *at = d->segments; at != NULL; at = at->next)
-		if (memcmp(at->stream.bytes, stream->bytes, STREAM_ID_BYTES) == 0)
-			return false;
-	return d->folder_changes == d->folder_synced;
-}
-
 static size_t disk_bytes(const struct spool *s)
 {
 	const struct disk *d = (const struct disk *)s;
@@ -414,7 +404,6 @@ const struct spool_kind disk_kind = {
 	.append = disk_append,
 	.view = disk_view,
 	.drop = disk_drop,
-	.settled = disk_settled,
 	.bytes = disk_bytes,
 	.records = disk_records,
 };

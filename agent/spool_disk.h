@@ -46,9 +46,9 @@ struct spool_found {
 };
 
 /* Called with each record that is found, in the order of writing. Returns whether it is wanted;
- * otherwise it is forgotten. */
-typedef bool (*spool_restore_fn)(void *arg, const struct spool_record *record, size_t size,
-				 uint64_t id);
+ * otherwise it is forgotten. The spool may be noted, and used when all have been handed out. */
+typedef bool (*spool_restore_fn)(void *arg, struct spool *s, const struct spool_record *record,
+				 size_t size, uint64_t id);
 
 /* Opens the folder (made if it is not there; the caller sees to it that nobody else uses it) and
  * hands out what is in it. *out: spool_free. 0, a negative errno. */

@@ -130,7 +130,7 @@ static int open_restore(struct opening *o, struct disk_segment *segment,
 	segment->records++;
 	o->found->last = record->stream;
 	o->found->last_total = record->total;
-	if (!o->restore(o->arg, record, size, id)) {
+	if (!o->restore(o->arg, &d->spool, record, size, id)) {
 		segment->records++; /* outlives this file's scan */
 		spool_drop(&d->spool, id);
 		segment->records--;

@@ -16,7 +16,6 @@ struct spool_kind {
 		      uint64_t *id);
 	int (*view)(struct spool *s, uint64_t id, struct slice *batch);
 	void (*drop)(struct spool *s, uint64_t id);
-	bool (*settled)(const struct spool *s, const struct stream_id *stream);
 	size_t (*bytes)(const struct spool *s);
 	size_t (*records)(const struct spool *s);
 };

@@ -153,14 +153,6 @@ static void memory_drop(struct spool *s, uint64_t id)
 	m->free = (size_t)id;
 }
 
-/* What is dropped is gone at once, and so is all the rest with the process. */
-static bool memory_settled(const struct spool *s, const struct stream_id *stream)
-{
-	(void)s;
-	(void)stream;
-	return true;
-}
-
 static size_t memory_bytes(const struct spool *s)
 {
 	return ((const struct memory *)s)->bytes;
@@ -177,7 +169,6 @@ static const struct spool_kind memory_kind = {
 	.append = memory_append,
 	.view = memory_view,
 	.drop = memory_drop,
-	.settled = memory_settled,
 	.bytes = memory_bytes,
 	.records = memory_records,
 };

@@ -25,10 +25,10 @@
 
 /* One thing that the outbox did. */
 struct sent {
-	char what; /* O, B, C */
+	char what; /* O, B, C, X (a CLOSE) */
 	size_t peer;
 	uint64_t token;
-	struct frame_stream stream; /* O, C: the first of the list */
+	struct frame_stream stream; /* O, C, X: the first of the list */
 	size_t count;
 	struct frame_batch batch; /* bytes are not kept */
 	struct batch_header header;
@@ -87,6 +87,15 @@ static inline int send_confirm(void *arg, size_t peer, uint64_t token, struct fr
 	return 0;
 }
 
+static inline int send_close(void *arg, size_t peer, struct frame_stream *list, size_t count)
+{
+	struct sent *s = note(arg, 'X', peer);
+
+	s->stream = list[0];
+	s->count = count;
+	return 0;
+}
+
 static inline size_t choose(void *arg, uint32_t partition)
 {
 	struct world *w = arg;
@@ -114,6 +123,7 @@ static inline int setup(void **state)
 	static const struct outbox_effects effects = { .send_open = send_open,
 						       .send_batch = send_batch,
 						       .send_confirm = send_confirm,
+						       .send_close = send_close,
 						       .choose = choose,
 						       .foreign = foreign };
 	struct outbox_options options = { .partitions = PARTITIONS, .confirm_ms = CONFIRM,

@@ -67,11 +67,12 @@ __attribute__((unused)) static int disk_allocate(int fd, off_t from, off_t size)
 static const struct spool_io disk_io = { .write = disk_write, .read = disk_read,
 					 .sync = disk_sync, .allocate = disk_allocate };
 
-static inline bool on_restored(void *arg, const struct spool_record *record, size_t size,
-			       uint64_t id)
+static inline bool on_restored(void *arg, struct spool *s, const struct spool_record *record,
+			       size_t size, uint64_t id)
 {
 	struct world *w = arg;
 
+	(void)s;
 	(void)size;
 	assert_true(record->seq < WORLD_RECORDS);
 	if (record->seq < w->unwanted_below)

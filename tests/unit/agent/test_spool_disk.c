@@ -89,26 +89,6 @@ static void test_a_record_larger_than_a_file_has_a_file_of_its_own(void **state)
 	assert_memory_equal(batch.ptr, large, sizeof(large));
 }
 
-static void test_a_stream_is_settled_when_its_files_are_gone_for_good(void **state)
-{
-	struct world *w = *state;
-	struct stream_id first;
-	uint64_t id;
-
-	start(w);
-	id = append(w, 10);
-	first = w->c.stream;
-	spool_sync_now(w->spool);
-	spool_drop(w->spool, id);
-	assert_false(spool_settled(w->spool, &first)); /* its file is being filled */
-	case_begin(&w->c, 2);
-	append(w, 10);
-	assert_false(spool_settled(w->spool, &first)); /* removed, but not synced */
-	spool_sync_now(w->spool);
-	assert_true(spool_settled(w->spool, &first));
-	assert_false(spool_settled(w->spool, &w->c.stream));
-}
-
 static void test_room_ends_at_the_limit(void **state)
 {
 	struct world *w = *state;
@@ -210,7 +190,6 @@ int main(void)
 		T(test_files_are_of_one_stream_and_go_with_their_last_record),
 		T(test_full_files_are_cut_to_their_content),
 		T(test_a_record_larger_than_a_file_has_a_file_of_its_own),
-		T(test_a_stream_is_settled_when_its_files_are_gone_for_good),
 		T(test_room_ends_at_the_limit),
 		T(test_room_ends_with_the_memory_for_notes),
 		T(test_unwanted_records_are_forgotten),
