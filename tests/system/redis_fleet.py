@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 import redis
-from conftest import wait_for
+from conftest import ask, wait_for
 
 DOWN_AFTER_MS = 1000
 
@@ -31,6 +31,20 @@ def try_redis(call):
         return call()
     except redis.exceptions.RedisError:
         return None
+
+
+def wait_all_counted(queryd, report, hours, seconds=30):
+    """Waits until every key's count is what was sent: what a failover forgot comes again in a while."""
+    missing = dict(report["keys"])
+
+    def none():
+        for key, want in list(missing.items()):
+            answers = [ask(queryd, key, "count", when) for when in hours]
+            if sum(body["value"] for status, body in answers if status == 200) != want["count"]:
+                return False
+            del missing[key]
+        return True
+    wait_for(none, "every key counts what was sent", seconds)
 
 
 class Servers:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis Cluster, three masters with a replica each: a master that dies, slots that move."""
-import threading
 import time
 
 import pytest
 
 from conftest import ask, http, metrics, send, this_hour, total, wait_count, wait_for
-from redis_fleet import Clustered, connect, try_redis
+from redis_fleet import Clustered, connect, wait_all_counted
 from test_pipeline import Poller, check_exact, hours_of
 
 
@@ -42,7 +41,7 @@ def test_a_master_that_dies_under_load(fleet, generator):
     servers, relays, agent, queryd = fleet
     assert all(metrics(r)["hourglass_relay_store_fit"] == 1 for r in relays)
     before = this_hour()
-    run = generator(agent, count=160000, rate=20000, senders=4, keys=300, payload=1400)
+    run = generator(agent, count=120000, rate=20000, senders=4, keys=300, payload=1400)
     names = {f"gen.key{n:06d}" for n in range(300)}
     masters = servers.masters()
     wait_for(lambda: all(keys_in(port, "hg:*:nf") for port in masters), "traffic over all masters")
@@ -61,14 +60,16 @@ def test_a_master_that_dies_under_load(fleet, generator):
     wait_for(lambda: ask(queryd, gone, "count", before)[0] == 200, "queryd answers again", 5)
     # The new master has no replica, so it takes nothing until the old one is back as that.
     servers.start(victim, *servers.arguments[victim])
-    check_exact(queryd, run.report(), hours_of(before))
+    report = run.report()
+    wait_all_counted(queryd, report, hours_of(before))
+    check_exact(queryd, report, hours_of(before))
     poller.finish()
 
 
 def test_slots_that_move_under_load(fleet, generator):
     servers, relays, agent, queryd = fleet
     before = this_hour()
-    run = generator(agent, count=160000, rate=20000, senders=4, keys=300, payload=1400)
+    run = generator(agent, count=120000, rate=20000, senders=4, keys=300, payload=1400)
     masters = servers.masters()
     wait_for(lambda: all(keys_in(port, "hg:*:nf") for port in masters), "traffic over all masters")
     held = len(keys_in(masters[1]))
@@ -81,7 +82,9 @@ def test_slots_that_move_under_load(fleet, generator):
                 nodes[masters[0]][0], "--cluster-to", nodes[masters[1]][0], "--cluster-slots",
                 "1600", "--cluster-yes", "--cluster-pipeline", "10")
     assert len(keys_in(masters[1])) > held, "whole partitions have moved"
-    check_exact(queryd, run.report(), hours_of(before))
+    report = run.report()
+    wait_all_counted(queryd, report, hours_of(before))
+    check_exact(queryd, report, hours_of(before))
     for poller in pollers:
         poller.finish()
 
