@@ -52,11 +52,6 @@ int intake_add(struct intake *in, const struct line_sample *sample, int64_t seco
 	return table_add(in->open, sample, second);
 }
 
-void intake_count_line(struct intake *in)
-{
-	table_count_line(in->open);
-}
-
 /* The bytes up to where a name's first segment must end, whatever the dialect. */
 static struct slice intake_prefix(struct slice line)
 {

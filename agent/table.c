@@ -376,12 +376,6 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 	return 0;
 }
 
-void table_count_line(struct table *t)
-{
-	if (t->latest != NULL)
-		t->latest->lines++;
-}
-
 int table_add_own(struct table *t, struct slice series, double value, int64_t second)
 {
 	struct table_series *s = table_exempt_series(t, KIND_COUNTER, series, TABLE_OWN);

@@ -106,7 +106,11 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 	__attribute__((warn_unused_result));
 
 /* Counts a line for the series of the last sample. */
-void table_count_line(struct table *t);
+static inline void table_count_line(struct table *t)
+{
+	if (t->latest != NULL)
+		t->latest->lines++;
+}
 
 /* Adds to one of the agent's own counters. 0, ERR_OVER_LIMIT. */
 int table_add_own(struct table *t, struct slice series, double value, int64_t second)

@@ -69,6 +69,11 @@ static void test_defaults_are_those_of_the_document(void **state)
 	assert_int_equal(c.spool_max, 1LL << 30);
 	assert_int_equal(c.segment_bytes, 8 << 20);
 	assert_int_equal(c.max_keys, 100000);
+	assert_int_equal(c.max_keys_per_prefix, 50000);
+	assert_int_equal(c.max_new_keys_per_second, 20000);
+	assert_int_equal(c.max_tags, 32);
+	assert_int_equal(c.max_series_bytes, 1024);
+	assert_true(c.ledger);
 	assert_int_equal(config_log_level(&c), LOG_LEVEL_INFO);
 	done(&c);
 }
@@ -125,6 +130,26 @@ static void test_wrong_tags_are_refused(void **state)
 	refuse("add_tags==web");
 	refuse("add_tags=a=1,b");
 	refuse("add_tags=a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8,i=9,j=1,k=2,l=3,m=4,n=5,o=6,p=7,q=8");
+}
+
+static void test_limits_stay_within_the_format_s(void **state)
+{
+	struct config c;
+
+	(void)state;
+	accept("max_series_bytes=8192", &c);
+	done(&c);
+	refuse("max_series_bytes=8193");
+	refuse("max_tags=65");
+	refuse("max_tags=0");
+	accept("max_keys_per_prefix=7", &c);
+	assert_int_equal(config_limits(&c).max_keys_per_prefix, 7);
+	assert_int_equal(config_limits(&c).max_keys, 100000);
+	assert_int_equal(config_limits(&c).max_new_keys_per_second, 20000);
+	done(&c);
+	accept("ledger=no", &c);
+	assert_false(c.ledger);
+	done(&c);
 }
 
 static void test_choices_reach_the_line_parser(void **state)
@@ -186,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_relays_are_refused),
 		cmocka_unit_test(test_tags_are_taken_apart),
 		cmocka_unit_test(test_wrong_tags_are_refused),
+		cmocka_unit_test(test_limits_stay_within_the_format_s),
 		cmocka_unit_test(test_choices_reach_the_line_parser),
 		cmocka_unit_test(test_inputs_that_are_not_there_yet_are_refused_aloud),
 		cmocka_unit_test(test_the_admin_port_can_be_left_out),

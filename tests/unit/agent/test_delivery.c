@@ -110,7 +110,7 @@ static const char *address(const struct fake_relay *f)
 	return stream_listener_address(f->listener);
 }
 
-static void seal(struct world *w, uint32_t partition)
+static void seal_samples(struct world *w, uint32_t partition, uint64_t samples)
 {
 	struct batch_group group = { .kind = KIND_COUNTER, .series = slice_text("a"),
 				     .second = 1795179600 };
@@ -123,11 +123,16 @@ static void seal(struct world *w, uint32_t partition)
 	group.bytes = buf_view(&bytes);
 	batch_writer_init(&writer, group.second);
 	batch_writer_add(&writer, &group, 1);
-	assert_int_equal(delivery_append(w->d, partition, &writer, 1, 1000), 0);
+	assert_int_equal(delivery_append(w->d, partition, &writer, samples, 1000), 0);
 	batch_writer_release(&writer);
 	buf_release(&bytes);
 	delivery_sealed_until(w->d, 5000);
 	delivery_run(w->d, life_monotonic_ms());
+}
+
+static void seal(struct world *w, uint32_t partition)
+{
+	seal_samples(w, partition, 1);
 }
 
 static void until_joined(struct world *w)
@@ -336,6 +341,63 @@ static void test_a_leaving_relay_gets_nothing_new(void **state)
 	assert_int_equal(w->a.batches, 0);
 }
 
+static void test_a_reload_finds_a_new_relay_and_lets_go_of_an_old_one(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	until_joined(w);
+	seal(w, 0);
+	until(w, &w->a.batches, 1);
+	snprintf(w->relays, sizeof(w->relays), "%s", address(&w->b));
+	delivery_reload(w->d);
+	until(w, &w->b.hellos, 1);
+	/* What a had not committed goes to b. */
+	until(w, &w->b.batches, 1);
+	while (w->a.s != NULL)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	assert_int_equal(w->a.connections, 1);
+	delivery_count(w->d);
+	assert_int_equal(tally_get(&w->ledger.relays_known), 1);
+}
+
+static void test_a_batch_without_users_samples_is_waited_for_too(void **state)
+{
+	struct world *w = *state;
+
+	start(w, address(&w->a));
+	assert_true(delivery_done(w->d));
+	until_joined(w);
+	seal_samples(w, 0, 0);
+	assert_int_equal(delivery_undelivered(w->d), 0);
+	assert_false(delivery_done(w->d));
+	until(w, &w->a.batches, 1);
+	fake_relay_state(&w->a, FRAME_COMMITTED, FRAME_OPENED, w->a.stream.state);
+	while (!delivery_done(w->d))
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+}
+
+static void test_a_relay_s_clock_is_compared_at_hello_and_at_each_ping(void **state)
+{
+	struct world *w = *state;
+	struct frame pong = { .type = FRAME_PONG };
+
+	start(w, address(&w->a));
+	until_joined(w);
+	delivery_count(w->d);
+	assert_true(tally_get(&w->ledger.clock_skew_ms) < 5000);
+	/* A token that is no time of ours says nothing; a true one does. */
+	pong.ping.clock_ms = life_wall_ms() + 3600000;
+	pong.ping.token = UINT64_MAX;
+	fake_relay_send(&w->a, &pong);
+	pong.ping.clock_ms = life_wall_ms() - 60000;
+	pong.ping.token = (uint64_t)life_monotonic_ms();
+	fake_relay_send(&w->a, &pong);
+	while (tally_get(&w->ledger.clock_skew_ms) < 50000)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	assert_true(tally_get(&w->ledger.clock_skew_ms) < 70000);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -352,6 +414,9 @@ int main(void)
 		T(test_the_watermark_is_published_and_leaving_is_said),
 		T(test_a_full_spool_takes_nothing_but_an_empty_one_anything),
 		T(test_a_leaving_relay_gets_nothing_new),
+		T(test_a_reload_finds_a_new_relay_and_lets_go_of_an_old_one),
+		T(test_a_batch_without_users_samples_is_waited_for_too),
+		T(test_a_relay_s_clock_is_compared_at_hello_and_at_each_ping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

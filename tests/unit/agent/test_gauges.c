@@ -216,6 +216,21 @@ static void test_the_last_seal_holds_nothing(void **state)
 	assert_int_equal(w->open->samples, 0);
 }
 
+static void test_a_clock_that_goes_back_holds_its_seconds_again(void **state)
+{
+	struct world *w = *state;
+
+	set(w, 10, NOW + 3600);
+	seal(w, NOW + 3600);
+	/* An hour back: the second that is cut now is kept in order all the same. */
+	set(w, 20, NOW + 7);
+	seal(w, NOW + 7);
+	set(w, 5, NOW + 7);
+	assert_int_equal(seal(w, NOW + 7), 1);
+	seal(w, NOW + 8);
+	assert_true(sealed(w, NOW + 8)->last == 5);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -230,6 +245,7 @@ int main(void)
 		T(test_an_hour_s_last_second_stays_in_its_hour),
 		T(test_what_cannot_be_held_is_sealed),
 		T(test_the_last_seal_holds_nothing),
+		T(test_a_clock_that_goes_back_holds_its_seconds_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

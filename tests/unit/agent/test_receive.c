@@ -165,6 +165,98 @@ static void test_what_is_over_a_limit_is_counted(void **state)
 	assert_int_equal(intake_level(&w->in).samples, 1000);
 }
 
+static void test_over_the_limits_samples_overflow(void **state)
+{
+	struct world *w = *state;
+	struct limits_options limits = { .max_keys = 10, .max_keys_per_prefix = 10,
+					 .max_new_keys_per_second = 10 };
+	struct table *taken;
+	int64_t now_ms;
+	char text[64];
+
+	intake_limit(&w->in, &limits);
+	start(w);
+	for (int i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "k.%d:1|c", i);
+		say(w, text);
+	}
+	until_read(w, 100);
+	assert_int_equal(tally_get(&w->ledger.samples_rejected.over_limit), 0);
+	assert_int_equal(intake_level(&w->in).samples, 100);
+	intake_lock(&w->in);
+	taken = intake_swap(&w->in, &now_ms);
+	intake_unlock(&w->in);
+	assert_int_equal(taken->overflowed[LIMITS_KEYS], 90);
+	assert_int_equal(taken->user_count, 10);
+	intake_done(&w->in);
+}
+
+static void test_the_pipeline_s_own_names_are_refused(void **state)
+{
+	struct world *w = *state;
+	struct line_options lines = { .sanitize_statsd = true };
+
+	start(w);
+	say(w, "hourglass.samples.received:1|c\nhourglass.x:1:2:3|ms\nhourglass.x,k=v:1|c\n"
+	       "hourglass[k=v].x:1|c\n(hourglass.x,1)\nhourglass.x 1\nhourglass.:1|c");
+	until_read(w, 1);
+	assert_int_equal(tally_get(&w->ledger.lines), 7);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.reserved_name), 7);
+	assert_int_equal(tally_get(&w->ledger.samples), 0);
+	/* As it is stored, not as it was sent. */
+	receive_set_lines(w->r, &lines);
+	say(w, "hour$glass.x:1|c");
+	until_read(w, 2);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.reserved_name), 8);
+	say(w, "hourglass:1|c\nhourglassy.x:1|c\nmy.hourglass.x:1|c\nh:1|c");
+	until_read(w, 3);
+	assert_int_equal(tally_get(&w->ledger.samples), 4);
+	assert_int_equal(intake_level(&w->in).samples, 4);
+}
+
+static void test_an_agent_s_limits_on_a_line_refuse_it_by_reason(void **state)
+{
+	struct world *w = *state;
+	struct line_options lines = { .max_tags = 2, .max_series_bytes = 16 };
+
+	start(w);
+	receive_set_lines(w->r, &lines);
+	say(w, "a:1|c|#a:1,b:2\na:1|c|#a:1,b:2,c:3\naaaaaaaaaaaaaaaaa:1|c\n"
+	       "aaaaaaaaaa:1|c|#key:value\na:aaaaaaaaaaaaaaaaa|s\naaaaaaaaaaaaaaaa:1|c");
+	until_read(w, 1);
+	assert_int_equal(tally_get(&w->ledger.samples), 2);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.too_many_tags), 1);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.name_too_long), 1);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.series_too_long), 1);
+	assert_int_equal(tally_get(&w->ledger.lines_rejected.member_too_long), 1);
+}
+
+static void test_lines_and_rejects_are_counted_for_their_prefix(void **state)
+{
+	struct world *w = *state;
+	struct top rejects, none;
+	struct buf out;
+
+	start(w);
+	say(w, "web.a:1:2:3|ms\nweb.a:x|c\nweb|1\n(web,x)\ndb.x:1|c|T5\nhourglass.x:1|c\n"
+	       "_e{1,1}:a|b");
+	until_read(w, 1);
+	assert_int_equal(w->in.open->latest->lines, 1);
+	assert_int_equal(intake_copy_rejects(&w->in, &rejects), 0);
+	top_init(&none);
+	buf_init(&out, 65536);
+	top_render(&rejects, &none, TOP_REJECTS, 10, life_monotonic_ms(), &out);
+	buf_put_u8(&out, 0);
+	assert_non_null(strstr((char *)out.data, "\"prefix\":\"web\",\"lines\":0,\"keys\":0,"
+						 "\"rejects\":3"));
+	assert_non_null(strstr((char *)out.data, "\"prefix\":\"db\",\"lines\":0,\"keys\":0,"
+						 "\"rejects\":1"));
+	assert_non_null(strstr((char *)out.data, "\"prefix\":\"hourglass\""));
+	assert_null(strstr((char *)out.data, "_e{"));
+	buf_release(&out);
+	top_release(&rejects);
+}
+
 static void test_stopping_reads_what_is_in_the_socket_first(void **state)
 {
 	struct world *w = *state;
@@ -272,6 +364,10 @@ int main(void)
 		T(test_a_bad_line_is_counted_by_reason_and_spares_the_others),
 		T(test_timestamps_too_far_off_are_refused),
 		T(test_what_is_over_a_limit_is_counted),
+		T(test_over_the_limits_samples_overflow),
+		T(test_the_pipeline_s_own_names_are_refused),
+		T(test_an_agent_s_limits_on_a_line_refuse_it_by_reason),
+		T(test_lines_and_rejects_are_counted_for_their_prefix),
 		T(test_stopping_reads_what_is_in_the_socket_first),
 		T(test_drops_of_the_kernel_are_counted_exactly),
 		T(test_several_sockets_are_served),

@@ -204,6 +204,32 @@ static void test_a_name_given_twice_counts_once(void **state)
 	assert_int_equal(share(w, "a:1"), PARTITIONS / 2);
 }
 
+static void test_a_reload_adds_and_removes_configured_relays(void **state)
+{
+	struct world *w = *state;
+	struct slice list[8];
+	size_t count = names("b:1 c:1", list), a, b;
+
+	assert_int_equal(route_set_partitions(&w->r, PARTITIONS), 0);
+	configured(w, "a:1 b:1");
+	a = slot_of(w, "a:1");
+	b = slot_of(w, "b:1");
+	assert_false(route_would_stay(&w->r, a, list, count));
+	assert_true(route_would_stay(&w->r, b, list, count));
+	configured(w, "b:1 c:1");
+	assert_int_equal(slot_of(w, "a:1"), ROUTE_NONE);
+	assert_int_equal(slot_of(w, "b:1"), b);
+	assert_int_equal(share(w, "b:1") + share(w, "c:1"), PARTITIONS);
+	/* One that is live stays, configured or not. */
+	live(w, "b:1");
+	assert_true(route_would_stay(&w->r, b, list, 0));
+	configured(w, "d:1");
+	assert_int_equal(slot_of(w, "b:1"), b);
+	assert_int_equal(slot_of(w, "c:1"), ROUTE_NONE);
+	assert_true(route_is_last_resort(&w->r, slot_of(w, "d:1")));
+	assert_int_equal(share(w, "b:1"), PARTITIONS);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -218,6 +244,7 @@ int main(void)
 		T(test_an_empty_list_brings_the_configured_back),
 		T(test_it_is_known_beforehand_who_loses_its_slot),
 		T(test_a_name_given_twice_counts_once),
+		T(test_a_reload_adds_and_removes_configured_relays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

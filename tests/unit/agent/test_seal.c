@@ -27,7 +27,8 @@ struct world {
 	double sum; /* of all values, weighted */
 	uint64_t chain; /* of all bytes, in order */
 	uint32_t last_partition;
-	int refuse; /* emit fails */
+	int refuse;   /* emit fails */
+	uint64_t own; /* samples of the agent's own in each batch */
 };
 
 static int setup(void **state)
@@ -110,7 +111,7 @@ static int emit(void *arg, uint32_t partition, const struct batch_writer *writer
 	assert_int_equal(batch_finish(writer, &header, &out), 0);
 	/* The reader checks series, partitions, bounds and the sum of samples. */
 	assert_int_equal(batch_decode(buf_view(&out), PARTITIONS, &b), 0);
-	assert_int_equal(b.header.samples, samples);
+	assert_int_equal(b.header.samples, samples + w->own);
 	assert_true(partition >= w->last_partition);
 	w->last_partition = partition;
 	for (size_t i = 0; i < b.group_count; i++)
@@ -274,6 +275,27 @@ static void test_what_cannot_be_appended_is_counted_as_lost(void **state)
 	assert_int_equal(counts.lost, 2);
 }
 
+static void test_the_agent_s_own_samples_are_counted_apart(void **state)
+{
+	struct world *w = *state;
+	struct seal_counts counts;
+
+	assert_int_equal(table_add_own(&w->t, slice_text("hourglass.x"), 5, NOW), 0);
+	assert_int_equal(w->t.samples, 0);
+	assert_int_equal(w->t.own_samples, 1);
+	w->own = 1;
+	counts = run(w);
+	assert_int_equal(counts.batches, 1);
+	assert_int_equal(counts.samples, 0);
+	assert_int_equal(counts.own, 1);
+	assert_int_equal(w->samples, 0);
+	assert_true(w->sum == 5);
+	w->refuse = -ENOMEM;
+	counts = run(w);
+	assert_int_equal(counts.lost, 0);
+	assert_int_equal(counts.own_lost, 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -289,6 +311,7 @@ int main(void)
 		T(test_the_same_samples_make_the_same_bytes),
 		T(test_an_emptied_group_is_left_out),
 		T(test_what_cannot_be_appended_is_counted_as_lost),
+		T(test_the_agent_s_own_samples_are_counted_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -350,6 +350,118 @@ static void test_a_reset_table_reuses_its_memory(void **state)
 	assert_true(arena_pool_bytes(&w->pool) <= 2 * ARENA_CHUNK_BYTES);
 }
 
+/* Limits that the world's table is under from now on. */
+static void limit(struct world *w, struct limits *l, size_t max_keys, size_t per_prefix)
+{
+	struct limits_options options = { .max_keys = max_keys,
+					  .max_keys_per_prefix = per_prefix,
+					  .max_new_keys_per_second = 1000000 };
+
+	limits_init(l, &options);
+	table_set_limits(&w->t, l);
+}
+
+static void test_what_is_over_a_limit_overflows_and_totals_stay_exact(void **state)
+{
+	struct world *w = *state;
+	struct limits l;
+	char series[32];
+
+	limit(w, &l, 100, 1000);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 500; i++) {
+			snprintf(series, sizeof(series), "web.k%d", i);
+			assert_int_equal(add(w, KIND_COUNTER, series, 1, 1, NOW), 0);
+			assert_int_equal(add(w, KIND_DISTRIBUTION, series, i, 0.5, NOW), 0);
+		}
+		assert_int_equal(w->t.samples, 1000 * (round + 1));
+	}
+	/* A hundred of 1,000 (kind, series) are kept; the rest is in one of each kind. */
+	assert_int_equal(w->t.user_count, 100);
+	assert_int_equal(w->t.series_count, 102);
+	assert_int_equal(w->t.overflowed[LIMITS_KEYS], 1800);
+	assert_int_equal(find(w, KIND_COUNTER, "hourglass.overflow;prefix=web")->groups->samples,
+			 900);
+	assert_int_equal(
+		find(w, KIND_DISTRIBUTION, "hourglass.overflow;prefix=web")->groups->samples, 900);
+	assert_int_equal(find(w, KIND_COUNTER, "hourglass.overflow;prefix=web")->role,
+			 TABLE_OVERFLOW);
+	table_reset(&w->t);
+	assert_int_equal(w->t.overflowed[LIMITS_KEYS] + w->t.user_count, 0);
+	limits_release(&l);
+}
+
+static void test_every_kind_overflows_into_its_own(void **state)
+{
+	struct world *w = *state;
+	struct limits l;
+
+	limit(w, &l, 1000, 1);
+	for (int i = 0; i < 2; i++) {
+		const char *series = i ? "web.b" : "web.a";
+
+		assert_int_equal(add(w, KIND_SET, series, 0, 1, NOW), 0);
+		assert_int_equal(add(w, KIND_GAUGE, series, 7, 1, NOW), 0);
+	}
+	assert_int_equal(w->t.overflowed[LIMITS_PREFIX], 3);
+	assert_int_equal(find(w, KIND_SET, "hourglass.overflow;prefix=web")->groups->samples, 1);
+	assert_int_equal(find(w, KIND_GAUGE, "hourglass.overflow;prefix=web")->groups->samples,
+			 2);
+	limits_release(&l);
+}
+
+static void test_a_gauge_that_is_held_back_is_not_judged_again(void **state)
+{
+	struct world *w = *state;
+	const struct group_gauge earlier = { .has_set = true, .last = 3, .samples = 1 };
+	struct limits l;
+
+	limit(w, &l, 10, 1);
+	assert_int_equal(add(w, KIND_COUNTER, "web.a", 1, 1, NOW), 0);
+	assert_int_equal(table_add_earlier(&w->t, slice_text("web.g"), NOW, &earlier), 0);
+	assert_int_equal(find(w, KIND_GAUGE, "web.g")->role, TABLE_USER);
+	assert_int_equal(table_add_earlier(&w->t, slice_text("hourglass.overflow;prefix=web"),
+					   NOW, &earlier),
+			 0);
+	assert_int_equal(find(w, KIND_GAUGE, "hourglass.overflow;prefix=web")->role,
+			 TABLE_OVERFLOW);
+	assert_int_equal(w->t.samples, 3);
+	limits_release(&l);
+}
+
+static void test_own_counters_are_beside_all_counts_and_limits(void **state)
+{
+	struct world *w = *state;
+	struct limits l;
+
+	limit(w, &l, 1, 1);
+	assert_int_equal(add(w, KIND_COUNTER, "a", 1, 1, NOW), 0);
+	assert_int_equal(table_add_own(&w->t, slice_text("hourglass.x"), 12, NOW), 0);
+	assert_int_equal(table_add_own(&w->t, slice_text("hourglass.y"), 13, NOW), 0);
+	assert_int_equal(w->t.samples, 1);
+	assert_int_equal(w->t.own_samples, 2);
+	assert_int_equal(w->t.user_count, 1);
+	assert_true(word_value(find(w, KIND_COUNTER, "hourglass.y")->groups->chunks->words[0]) ==
+		    13);
+	limits_release(&l);
+}
+
+static void test_lines_are_counted_for_the_last_sample_s_series(void **state)
+{
+	struct world *w = *state;
+
+	table_count_line(&w->t); /* of nothing */
+	assert_int_equal(add(w, KIND_COUNTER, "a", 1, 1, NOW), 0);
+	assert_int_equal(add(w, KIND_COUNTER, "a", 2, 1, NOW), 0);
+	table_count_line(&w->t);
+	assert_int_equal(add(w, KIND_COUNTER, "b", 2, 1, NOW), 0);
+	table_count_line(&w->t);
+	assert_int_equal(find(w, KIND_COUNTER, "a")->lines, 1);
+	assert_int_equal(find(w, KIND_COUNTER, "b")->lines, 1);
+	table_reset(&w->t);
+	table_count_line(&w->t);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -373,6 +485,11 @@ int main(void)
 		T(test_memory_is_bounded_by_the_pool),
 		T(test_a_hundred_thousand_keys_of_ten_values_fit_in_thirty_megabytes),
 		T(test_a_reset_table_reuses_its_memory),
+		T(test_what_is_over_a_limit_overflows_and_totals_stay_exact),
+		T(test_every_kind_overflows_into_its_own),
+		T(test_a_gauge_that_is_held_back_is_not_judged_again),
+		T(test_own_counters_are_beside_all_counts_and_limits),
+		T(test_lines_are_counted_for_the_last_sample_s_series),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

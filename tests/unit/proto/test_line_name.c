@@ -81,6 +81,27 @@ static void sanitizing_rewrites_names_as_statsd_does(void **state)
 	assert_int_equal(heard_parse(&options, slice_text("$$:1|c"), &h), ERR_BAD_NAME);
 }
 
+static void an_agent_may_take_less_than_the_format(void **state)
+{
+	const struct series_tag tags[] = { { slice_text("host"), slice_text("h1") } };
+	const struct line_options few = { .max_tags = 2, .add_tags = tags, .add_tag_count = 1 };
+	const struct line_options brief = { .max_series_bytes = 8 };
+	struct heard h;
+
+	(void)state;
+	heard_expect_with(&few, "a:1|c|#k:v", "a;host=h1;k=v c 1");
+	assert_int_equal(heard_parse(&few, slice_text("a:1|c|#k:v,l:w"), &h), ERR_TOO_MANY_TAGS);
+	heard_expect_with(&few, "a:1|c|#k:v,host:x", "a;host=x;k=v c 1");
+	heard_expect_with(&brief, "abcdefgh:1|c", "abcdefgh c 1");
+	assert_int_equal(heard_parse(&brief, slice_text("abcdefghi:1|c"), &h), ERR_NAME_TOO_LONG);
+	assert_int_equal(heard_parse(&brief, slice_text("abcdefghi 1"), &h), ERR_NAME_TOO_LONG);
+	heard_expect_with(&brief, "abcd,k=v:1|c", "abcd;k=v c 1");
+	assert_int_equal(heard_parse(&brief, slice_text("abcde,k=v:1|c"), &h),
+			 ERR_SERIES_TOO_LONG);
+	assert_int_equal(heard_parse(&brief, slice_text("a:123456789|s"), &h),
+			 ERR_MEMBER_TOO_LONG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -89,6 +110,7 @@ int main(void)
 		cmocka_unit_test(tags_in_two_dialects_are_refused),
 		cmocka_unit_test(the_operators_tags_yield_to_the_lines),
 		cmocka_unit_test(sanitizing_rewrites_names_as_statsd_does),
+		cmocka_unit_test(an_agent_may_take_less_than_the_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
