@@ -28,8 +28,13 @@ void model_store_init(struct model_store *m, uint64_t cfg)
 
 static void model_store_truncate(struct model_store *m, size_t count)
 {
-	while (m->count > count)
-		free((void *)(uintptr_t)m->log[--m->count].key.ptr);
+	while (m->count > count) {
+		struct model_entry *e = &m->log[--m->count];
+
+		m->heads[e->hash % MODEL_CHAINS] = e->older;
+		m->key_heads[e->key_hash % MODEL_CHAINS] = e->older_key;
+		free((void *)(uintptr_t)e->key.ptr);
+	}
 }
 
 void model_store_release(struct model_store *m)
@@ -49,9 +54,9 @@ struct slice model_find(const struct model_store *m, struct slice key, struct sl
 {
 	uint64_t hash = model_hash(key, field);
 
-	for (size_t i = m->count; i-- > 0;)
-		if (m->log[i].hash == hash)
-			return m->log[i].value;
+	for (size_t i = m->heads[hash % MODEL_CHAINS]; i > 0; i = m->log[i - 1].older)
+		if (m->log[i - 1].hash == hash)
+			return m->log[i - 1].value;
 	return slice_of(NULL, 0);
 }
 
@@ -68,10 +73,13 @@ void model_put(struct model_store *m, struct slice key, struct slice field,
 		assert_non_null(m->log);
 	}
 	e = &m->log[m->count++];
-	*e = (struct model_entry){ .hash = model_hash(key, field),
+	*e = (struct model_entry){ .hash = model_hash(key, field), .key_hash = hash64(key),
 				   .key = slice_of(copy, key.size),
 				   .field = slice_of(copy + key.size, field.size),
 				   .value = slice_of(copy + key.size + field.size, value.size) };
+	e->older = m->heads[e->hash % MODEL_CHAINS];
+	e->older_key = m->key_heads[e->key_hash % MODEL_CHAINS];
+	m->heads[e->hash % MODEL_CHAINS] = m->key_heads[e->key_hash % MODEL_CHAINS] = m->count;
 	memcpy(copy, key.ptr, key.size);
 	memcpy(copy + key.size, field.ptr, field.size);
 	if (value.size)

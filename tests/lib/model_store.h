@@ -19,10 +19,15 @@
 
 struct model_entry {
 	uint64_t hash;    /* of key and field */
+	uint64_t key_hash;
+	size_t older;     /* the entry before it in its chain by hash, + 1; 0: none */
+	size_t older_key; /* the same, by key_hash */
 	struct slice key; /* a copy, as the others */
 	struct slice field;
 	struct slice value;
 };
+
+#define MODEL_CHAINS 1024
 
 struct model_store {
 	char cfg[24]; /* "" = empty store */
@@ -30,6 +35,8 @@ struct model_store {
 	uint64_t lost;
 	bool careless; /* a swap does not look at its result's size: shows what that prevents */
 	struct model_entry *log;
+	size_t heads[MODEL_CHAINS]; /* the youngest entry of each chain by hash, + 1 */
+	size_t key_heads[MODEL_CHAINS];
 	size_t count;
 	size_t capacity;
 	size_t *marks; /* the log's length after each call that wrote */

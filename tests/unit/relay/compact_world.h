@@ -163,16 +163,9 @@ static inline void compact_world_answer(struct compact_world *w, const struct an
 /* Runs the command that waits on a store, which may be another world's. */
 static inline void compact_world_serve_on(struct compact_world *w, struct model_store *store)
 {
-	static const struct slice swept[] = { { (const uint8_t *)"OK", 2 }, { (const uint8_t *)"0", 1 },
-					      { (const uint8_t *)"0", 1 }, { (const uint8_t *)"0", 1 } };
 	struct model_reply reply;
 	struct answer a;
 
-	if (compact_world_waits(w) >= SCRIPT_SWEEP) {
-		a = answer_of_words(swept, 4);
-		compact_world_answer(w, &a);
-		return;
-	}
 	model_store_run(store, buf_view(&w->command), &reply);
 	a = answer_of_words(reply.words, reply.count);
 	compact_world_answer(w, &a);

@@ -10,6 +10,7 @@
 #define TESTS_UNIT_RELAY_SIM_H
 
 #include "relay/committer.h"
+#include "relay/compactor.h"
 
 #include "proto/cell.h"
 #include "proto/err.h"
@@ -28,6 +29,7 @@
 #define SECOND   ((int64_t)1795176000)
 #define CFG      hash_cfg(1)
 #define RELAYS   3
+#define COMPACTORS 2
 #define AGENTS   3
 #define STREAMS  24
 #define SESSIONS 512
@@ -76,6 +78,16 @@ struct stream {
 	uint64_t committed, sent;
 };
 
+struct sim;
+
+struct sim_compactor {
+	struct compactor c;
+	struct sim *sim;
+	size_t relay; /* whose partials it leaves alone, when it is polite */
+	uint64_t serial;
+	struct request *request; /* under way */
+};
+
 struct sim {
 	uint64_t random;
 	int64_t now, unix_offset;
@@ -91,6 +103,11 @@ struct sim {
 	struct list ghosts;
 	bool healing;
 	unsigned trouble; /* how often things go wrong */
+	struct rkey_tags tags;
+	struct sim_compactor compactors[COMPACTORS];
+	int64_t compact_offset;
+	bool polite;
+	size_t swaps, swaps_refused;
 	size_t refusals, rollbacks, crashes, protocol_errors;
 };
 
@@ -160,6 +177,17 @@ static inline struct relay *relay_of(struct sim *s, struct committer *c)
 	return NULL;
 }
 
+static inline struct request *request_new(struct committer_call *call, struct slice resp)
+{
+	struct request *q = malloc(sizeof(*q));
+
+	assert_non_null(q);
+	*q = (struct request){ .call = call, .resp = malloc(resp.size), .size = resp.size };
+	assert_non_null(q->resp);
+	memcpy(q->resp, resp.ptr, resp.size);
+	return q;
+}
+
 static inline bool sim_run(void *arg, struct committer *c, struct committer_call *call, struct slice resp)
 {
 	struct sim *s = arg;
@@ -167,10 +195,7 @@ static inline bool sim_run(void *arg, struct committer *c, struct committer_call
 
 	if (mishap(s, 2))
 		return false;
-	q = malloc(sizeof(*q));
-	assert_non_null(q);
-	*q = (struct request){ .call = call, .resp = malloc(resp.size), .size = resp.size };
-	memcpy(q->resp, resp.ptr, resp.size);
+	q = request_new(call, resp);
 	list_append(&relay_of(s, c)->requests, &q->link);
 	return true;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay/committer.h"
 
-#include "tests/unit/relay/sim.h"
+#include "tests/unit/relay/sim_compact.h"
 
 /*
  * Every sealed batch is counted exactly once: several relays' committers and model agents over
  * one model store, in random order, while messages wait, sessions break, relays crash
  * or stand still, commits are lost, doubled, late or turned away, hours are evicted, partials
- * are swapped under other names, and the store forgets its last calls. Agents here keep
+ * are swapped under other names, two compactors bring hours together and roll days up, and the
+ * store forgets its last calls. Agents here keep
  * everything, so that no failover may ever lose a batch.
  *
  * Each seed is a run of its own; HOURGLASS_SEEDS=<n> runs more, HOURGLASS_SEED=<n> only one.
@@ -251,6 +252,7 @@ static void step(struct sim *s)
 	}
 	if (mishap(s, 4))
 		swap_partial(s);
+	sim_compact_step(s);
 }
 
 static bool all_committed(struct sim *s)
@@ -302,25 +304,42 @@ static void count_cell(void *arg, struct slice hour, struct slice field, struct 
 	cell_free(cell);
 }
 
-static void check_counts(struct sim *s)
+/* Each batch's own counter is 1, and what they share adds up. */
+static void check_each(struct sim *s, const struct map *counts)
 {
-	struct map counts;
 	size_t total = 0;
 
-	map_init(&counts);
-	model_store_cells(&s->store, count_cell, &counts);
 	for (size_t i = 0; i < s->stream_count; i++)
 		for (size_t seq = 1; seq <= s->streams[i]->source.count; seq++) {
 			char own[32];
 
 			snprintf(own, sizeof(own), "b%zu.%zu", i, seq);
-			assert_int_equal((uintptr_t)map_get(&counts, slice_text(own)), 1);
+			assert_int_equal((uintptr_t)map_get(counts, slice_text(own)), 1);
 			total++;
 		}
-	assert_int_equal((uintptr_t)map_get(&counts, slice_text("all")) +
-				 (uintptr_t)map_get(&counts, slice_text("some")),
+	assert_int_equal((uintptr_t)map_get(counts, slice_text("all")) +
+				 (uintptr_t)map_get(counts, slice_text("some")),
 			 total);
-	map_release(&counts);
+}
+
+/* The hours' partials hold every batch once, and so does the day that was made of them. */
+static void check_counts(struct sim *s)
+{
+	const struct model_entry *cells[MODEL_FIELDS];
+	struct map hours, day;
+	size_t count;
+
+	map_init(&hours);
+	map_init(&day);
+	model_store_cells(&s->store, count_cell, &hours);
+	check_each(s, &hours);
+	count = sim_compact_settle(s, cells);
+	for (size_t i = 0; i < count; i++)
+		count_cell(&day, slice_of(NULL, 0), cells[i]->field, cells[i]->value);
+	if (count > 0)
+		check_each(s, &day);
+	map_release(&hours);
+	map_release(&day);
 }
 
 static void sim_begin(struct sim *s, uint64_t seed)
@@ -334,6 +353,7 @@ static void sim_begin(struct sim *s, uint64_t seed)
 	model_store_init(&s->store, CFG);
 	for (size_t i = 0; i < RELAYS; i++)
 		relay_boot(s, &s->relays[i]);
+	sim_compact_begin(s);
 	for (size_t i = 0; i < AGENTS; i++) {
 		s->session[i] = SESSIONS;
 		agent_begins(s, i);
@@ -354,6 +374,7 @@ static void sim_end(struct sim *s)
 	}
 	for (size_t i = 0; i < RELAYS; i++)
 		relay_end(s, &s->relays[i]);
+	sim_compact_end(s);
 	while (!list_empty(&s->ghosts))
 		request_free(LIST_ENTRY(s->ghosts.next, struct request, link));
 	for (size_t i = 0; i < s->stream_count; i++) {
@@ -364,7 +385,7 @@ static void sim_end(struct sim *s)
 	free(s->links);
 }
 
-static void run_seed(uint64_t seed, size_t totals[5])
+static void run_seed(uint64_t seed, size_t totals[7])
 {
 	struct sim *s = calloc(1, sizeof(*s));
 
@@ -380,6 +401,8 @@ static void run_seed(uint64_t seed, size_t totals[5])
 	totals[2] += s->rollbacks;
 	totals[3] += s->crashes;
 	totals[4] += s->protocol_errors;
+	totals[5] += s->swaps;
+	totals[6] += s->swaps_refused;
 	sim_end(s);
 	free(s);
 }
@@ -388,7 +411,7 @@ static void test_every_batch_is_counted_exactly_once(void **state)
 {
 	const char *many = getenv("HOURGLASS_SEEDS"), *one = getenv("HOURGLASS_SEED");
 	uint64_t seeds = many ? strtoull(many, NULL, 10) : 300;
-	size_t totals[5] = { 0 };
+	size_t totals[7] = { 0 };
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= seeds; seed++) {
@@ -397,9 +420,12 @@ static void test_every_batch_is_counted_exactly_once(void **state)
 		if (one)
 			break;
 	}
-	print_message("\r%zu batches, %zu refusals, %zu rollbacks, %zu crashes, %zu protocol errors\n",
-		      totals[0], totals[1], totals[2], totals[3], totals[4]);
+	print_message("\r%zu batches, %zu refusals, %zu rollbacks, %zu crashes, %zu protocol errors, "
+		      "%zu swaps, %zu of them refused\n",
+		      totals[0], totals[1], totals[2], totals[3], totals[4], totals[5] + totals[6],
+		      totals[6]);
 	assert_true(one || (totals[1] > seeds && totals[2] > seeds / 2));
+	assert_true(one || (totals[5] > seeds && totals[6] > seeds / 10));
 }
 
 int main(void)
