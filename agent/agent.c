@@ -419,6 +419,10 @@ int agent_run(struct config *config, int argc, char **argv)
 	a->identity.lock = -1;
 	gauges_init(&a->gauges);
 	log_set_level(config_log_level(config));
+	if (config_read_secret(config) < 0) {
+		log_error("secret_unreadable", "key=%s", "fleet_secret");
+		return 1;
+	}
 	if (uv_loop_init(&a->loop) < 0)
 		return 1;
 	uv_timer_init(&a->loop, &a->timer);

@@ -153,6 +153,10 @@ static const struct conf_row config_rows[] = {
 	       "A relay that has been silent for so long is given up."),
 	NUMBER("drain_ms", CONF_MS, drain_ms, "5s", 0, 600000,
 	       "How long to try to deliver what is held when asked to stop."),
+	{ .key = "fleet_secret", .type = CONF_TEXT, .offset = offsetof(struct config, fleet_secret),
+	  .fallback = "", .max = 4096, .secret = true, .check = secret_check,
+	  .help = "What this agent and its relays prove to each other to know: 16 bytes or more, or "
+		  "file:/path, or credential:name of systemd. Relays that cannot are refused." },
 	CHOICE("log_level", log_level, "info", config_levels, true,
 	       "What is logged: error, warn, info or debug, and what is graver."),
 };
@@ -177,6 +181,11 @@ const struct conf_spec *config_spec(void)
 	};
 
 	return &spec;
+}
+
+int config_read_secret(struct config *c)
+{
+	return secret_read(c->fleet_secret, &c->secret);
 }
 
 enum log_level config_log_level(const struct config *c)

@@ -10,6 +10,7 @@
 #include "agent/limits.h"
 #include "proto/daemon/conf.h"
 #include "proto/daemon/log.h"
+#include "proto/daemon/secret.h"
 #include "proto/line.h"
 
 #include <stdbool.h>
@@ -43,13 +44,19 @@ struct config {
 	int64_t gauge_signed;
 	int64_t sanitize;
 	int64_t log_level;
+	char *fleet_secret;
 
+	struct secret secret; /* what fleet_secret names, after config_read_secret */
 	bool explain;
 	bool datagram;
 };
 
 /* What conf_parse needs. Static. */
 const struct conf_spec *config_spec(void);
+
+/* Reads the secret that the configuration names. 0, a negative errno (it was there when the
+ * configuration was read). */
+int config_read_secret(struct config *c) __attribute__((warn_unused_result));
 
 /* The log level of the configuration. */
 enum log_level config_log_level(const struct config *c);

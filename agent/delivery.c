@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static_assert(ROUTE_SLOTS == OUTBOX_PEERS && ROUTE_NONE == OUTBOX_NO_PEER,
-	      "a slot of the route is a peer of the outbox");
+static_assert(ROUTE_SLOTS == OUTBOX_PEERS && ROUTE_NONE == OUTBOX_NO_PEER &&
+	      ROUTE_SLOTS == LIVE_SLOTS, "a slot of the route is a peer of the outbox");
 
 struct delivery {
 	uv_loop_t *loop;
@@ -113,7 +113,7 @@ static const struct outbox_effects delivery_effects = {
 
 /* ---- what peers tell ---- */
 
-static void delivery_hello(void *arg, struct frame_hello *hello)
+static void delivery_hello(void *arg, struct frame_hello *hello, struct slice *secret)
 {
 	struct delivery *d = arg;
 
@@ -121,6 +121,7 @@ static void delivery_hello(void *arg, struct frame_hello *hello)
 	memcpy(hello->agent_id, d->identity->agent_id, FRAME_AGENT_BYTES);
 	hello->incarnation = d->identity->incarnation;
 	hello->host = slice_text(d->host);
+	*secret = secret_view(&d->config->secret);
 }
 
 /* The first relay's word settles what fleet this agent belongs to. */
@@ -204,6 +205,7 @@ static void delivery_down(void *arg, size_t slot)
 	struct delivery *d = arg;
 
 	outbox_peer_down(&d->outbox, slot);
+	d->events->pace(d->arg, live_pace(&d->live, slot, 0));
 }
 
 static void delivery_drained(void *arg, size_t slot)
@@ -214,12 +216,12 @@ static void delivery_drained(void *arg, size_t slot)
 		outbox_peer_drained(&d->outbox, slot);
 }
 
-static void delivery_note_relays(struct delivery *d, const struct frame_relays *relays)
+static void delivery_note_relays(struct delivery *d, size_t slot, const struct frame_relays *relays)
 {
 	live_keep(&d->live, relays);
 	if (relays->floor_hour > 0 && relays->floor_hour < INT32_MAX)
 		d->events->floor(d->arg, relays->floor_hour * HOUR_SECONDS);
-	d->events->pace(d->arg, relays->seal_ms < INT32_MAX ? (int64_t)relays->seal_ms : 0);
+	d->events->pace(d->arg, live_pace(&d->live, slot, relays->seal_ms));
 }
 
 static void delivery_frame(void *arg, size_t slot, uint64_t session, const struct frame *f)
@@ -240,7 +242,7 @@ static void delivery_frame(void *arg, size_t slot, uint64_t session, const struc
 		outbox_note_confirmed(&d->outbox, slot, session, &f->streams, now_ms);
 		break;
 	case FRAME_RELAYS:
-		delivery_note_relays(d, &f->relays);
+		delivery_note_relays(d, slot, &f->relays);
 		break;
 	case FRAME_BUSY:
 		outbox_peer_busy(&d->outbox, slot, f->busy);
@@ -479,14 +481,16 @@ bool delivery_ready(const struct delivery *d)
 void delivery_count(struct delivery *d)
 {
 	struct ledger *l = d->ledger;
-	uint64_t known = 0, ready = 0;
+	uint64_t known = 0, ready = 0, unproven = 0;
 
 	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++) {
 		known += route_name(&d->route, slot) != NULL;
 		ready += delivery_is_ready(d, slot);
+		unproven += d->peers[slot] && peer_refusal(d->peers[slot]) == ERR_BAD_AUTH;
 	}
 	tally_set(&l->relays_known, known);
 	tally_set(&l->relays_ready, ready);
+	tally_set(&l->relays_unproven, unproven);
 	tally_set(&l->spool_bytes, spool_bytes(d->spool));
 	tally_set(&l->spool_batches, spool_records(d->spool));
 	tally_set(&l->partitions, d->partitions);

@@ -18,6 +18,9 @@
 #define GAUGE(name_, member_, help_)                                                           \
 	{ .name = PREFIX name_, .type = TALLY_GAUGE, .help = (help_),                          \
 	  .offset = offsetof(struct ledger, member_) },
+#define LABELLED_GAUGE(name_, labels_, member_, help_)                                         \
+	{ .name = PREFIX name_, .labels = (labels_), .type = TALLY_GAUGE, .help = (help_),     \
+	  .offset = offsetof(struct ledger, member_) },
 #define LINE_REASON(code, member_)                                                             \
 	LABELLED("lines_rejected", "reason=\"" #member_ "\"", lines_rejected.member_,          \
 		 "Lines that were refused, by reason.")
@@ -72,6 +75,8 @@ static const struct tally_row ledger_rows[] = {
 	GAUGE("table_series", table_series, "Series in the open table.")
 	GAUGE("relays_known", relays_known, "Relays configured or in the live list.")
 	GAUGE("relays_ready", relays_ready, "Relays that take batches.")
+	LABELLED_GAUGE("relays_refused", "reason=\"bad_auth\"", relays_unproven,
+		       "Relays with which the fleet_secret could not be proven.")
 	COUNTER("relays_foreign", relays_foreign,
 		"Times a relay was refused for another fleet's configuration.")
 	GAUGE("watermark_timestamp_seconds", watermark_seconds,

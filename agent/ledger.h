@@ -70,7 +70,7 @@ struct ledger {
 	tally_count clock_skew_ms; /* a relay's against ours, absolute */
 	tally_count spool_bytes, spool_batches, spool_bytes_max;
 	tally_count table_bytes, table_series;
-	tally_count relays_known, relays_ready, relays_foreign;
+	tally_count relays_known, relays_ready, relays_unproven, relays_foreign;
 	tally_count watermark_seconds, partitions;
 };
 

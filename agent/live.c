@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/live.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,4 +39,15 @@ void live_forget(struct live *l)
 	free(l->text);
 	l->text = NULL;
 	l->count = 0;
+}
+
+int64_t live_pace(struct live *l, size_t slot, uint64_t seal_ms)
+{
+	uint32_t longest_ms = 0;
+
+	assert(slot < LIVE_SLOTS);
+	l->pace_ms[slot] = seal_ms < LIVE_PACE_MAX_MS ? (uint32_t)seal_ms : LIVE_PACE_MAX_MS;
+	for (size_t i = 0; i < LIVE_SLOTS; i++)
+		longest_ms = l->pace_ms[i] > longest_ms ? l->pace_ms[i] : longest_ms;
+	return longest_ms;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/peer.h"
 
+#include "agent/handshake.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
@@ -35,6 +36,8 @@ struct peer {
 	uint64_t session;
 	int reason; /* why the last connection ended */
 	int64_t hello_ms; /* when HELLO was sent */
+	struct handshake handshake;
+	int refusal; /* why the last connection was refused; 0 once there is a session */
 	const struct peer_events *events;
 	void *arg;
 	struct log_limit limit;
@@ -81,8 +84,13 @@ static void peer_say_hello(struct peer *p)
 				      .version_max = FRAME_VERSION_MAX,
 				      .clock_ms = life_wall_ms() } };
 
+	uint8_t nonce[AUTH_NONCE_BYTES];
+	struct slice secret = slice_of(NULL, 0);
+
 	p->hello_ms = life_monotonic_ms();
-	p->events->hello(p->arg, &f.hello);
+	p->events->hello(p->arg, &f.hello, &secret);
+	life_random(nonce, sizeof(nonce));
+	handshake_begin(&p->handshake, secret, &f.hello, nonce);
 	peer_must_send(p, &f);
 }
 
@@ -96,13 +104,45 @@ static void peer_ping(struct peer *p, enum frame_type type, uint64_t token)
 
 /* ---- in ---- */
 
-static void peer_refuse(struct peer *p, int code, struct slice text)
+/* It is tried again every few seconds for as long as it takes: each reason is said once, and then
+ * once a minute. */
+static bool peer_may_log(struct peer *p, int reason)
+{
+	int64_t now_ms = life_monotonic_ms();
+
+	if (reason == p->logged_reason && now_ms < p->logged_ms + PEER_LOG_MS)
+		return false;
+	p->logged_reason = reason;
+	p->logged_ms = now_ms;
+	return true;
+}
+
+/* by_us: it is we who want nothing of the relay. */
+static void peer_refuse(struct peer *p, int code, struct slice text, bool by_us)
 {
 	char quoted[LOG_QUOTE_SIZE];
 
-	log_error("relay_refused", "peer=%s reason=%s text=%s", p->name, err_name(code),
-		  log_quote(text, quoted));
+	p->refusal = code;
+	if (peer_may_log(p, code))
+		log_error("relay_refused", "peer=%s by=%s reason=%s text=%s%s%s%s", p->name,
+			  by_us ? "us" : "relay", err_name(code), log_quote(text, quoted),
+			  code == ERR_BAD_AUTH ? " hint=\"" : "",
+			  code == ERR_BAD_AUTH ? handshake_hint(&p->handshake, by_us) : "",
+			  code == ERR_BAD_AUTH ? "\"" : "");
 	peer_step(p, PEER_EVENT_REFUSED);
+}
+
+static void peer_challenged(struct peer *p, struct slice nonce)
+{
+	struct frame f = { .type = FRAME_PROOF };
+	int status = ERR_PROTOCOL;
+
+	if (p->fsm.state == PEER_HELLO_SENT)
+		status = handshake_challenge(&p->handshake, nonce, &f.auth);
+	if (status == 0)
+		peer_must_send(p, &f);
+	else
+		peer_refuse(p, status, slice_text(frame_type_name(FRAME_CHALLENGE)), true);
 }
 
 static void peer_welcomed(struct peer *p, const struct frame_welcome *welcome)
@@ -112,9 +152,11 @@ static void peer_welcomed(struct peer *p, const struct frame_welcome *welcome)
 	if (welcome->version < FRAME_VERSION_MIN || welcome->version > FRAME_VERSION_MAX)
 		status = ERR_VERSION;
 	if (status == 0)
+		status = handshake_welcome(&p->handshake, welcome);
+	if (status == 0)
 		status = p->events->welcome(p->arg, p->slot, welcome);
 	if (status < 0) {
-		peer_refuse(p, status, slice_text(err_text(status)));
+		peer_refuse(p, status, slice_text(err_text(status)), true);
 		return;
 	}
 	p->events->clock(p->arg, p->slot, welcome->clock_ms, life_monotonic_ms() - p->hello_ms);
@@ -139,8 +181,11 @@ static void peer_frame(struct peer *p, const struct frame *f)
 		if (p->fsm.state == PEER_HELLO_SENT)
 			peer_welcomed(p, &f->welcome);
 		return;
+	case FRAME_CHALLENGE:
+		peer_challenged(p, f->auth);
+		return;
 	case FRAME_REFUSED:
-		peer_refuse(p, (int)f->refused.code, f->refused.text);
+		peer_refuse(p, (int)f->refused.code, f->refused.text, false);
 		return;
 	case FRAME_PING:
 		peer_ping(p, FRAME_PONG, f->ping.token);
@@ -165,7 +210,7 @@ static void peer_frame(struct peer *p, const struct frame *f)
 	default:
 		break;
 	}
-	peer_refuse(p, ERR_PROTOCOL, slice_text(frame_type_name(f->type)));
+	peer_refuse(p, ERR_PROTOCOL, slice_text(frame_type_name(f->type)), true);
 }
 
 /* Handles the whole frames of *bytes and moves it on to what is left. */
@@ -214,7 +259,7 @@ static void peer_on_data(void *arg, struct slice bytes)
 	if (status == 0)
 		status = buf_status(&link->in);
 	if (status < 0 && link->peer != NULL)
-		peer_refuse(link->peer, status, slice_text("what the relay sent"));
+		peer_refuse(link->peer, status, slice_text("what the relay sent"), true);
 	p->events->settled(p->arg);
 }
 
@@ -300,15 +345,10 @@ static const char *peer_reason(const struct peer *p)
 	return p->reason == UV_EOF ? "eof" : err_name(p->reason);
 }
 
-/* A relay that cannot be reached is tried every second or two for as long as it takes: each
- * reason is said once, and then once a minute. */
-static void peer_log_failure(struct peer *p, int64_t now_ms)
+static void peer_log_failure(struct peer *p)
 {
-	if (p->reason == p->logged_reason && now_ms < p->logged_ms + PEER_LOG_MS)
-		return;
-	p->logged_reason = p->reason;
-	p->logged_ms = now_ms;
-	log_warn("relay_unreachable", "peer=%s err=%s", p->name, peer_reason(p));
+	if (p->refusal == 0 && peer_may_log(p, p->reason))
+		log_warn("relay_unreachable", "peer=%s err=%s", p->name, peer_reason(p));
 }
 
 static void peer_log_down(struct peer *p, int64_t now_ms)
@@ -330,7 +370,7 @@ static void peer_act(struct peer *p, unsigned actions, enum peer_event event, in
 		peer_log_down(p, now_ms);
 		p->events->down(p->arg, p->slot);
 	} else if (event == PEER_EVENT_CLOSED || (actions & PEER_DO_CLOSE)) {
-		peer_log_failure(p, now_ms);
+		peer_log_failure(p);
 	}
 	if (actions & PEER_DO_CONNECT) {
 		p->reason = peer_connect(p);
@@ -341,6 +381,7 @@ static void peer_act(struct peer *p, unsigned actions, enum peer_event event, in
 		peer_say_hello(p);
 	if (actions & PEER_DO_UP) {
 		p->session++;
+		p->refusal = 0;
 		log_info("peer_up", "peer=%s", p->name);
 		p->events->up(p->arg, p->slot, p->session);
 	}
@@ -417,6 +458,11 @@ enum peer_state peer_state(const struct peer *p)
 const char *peer_name(const struct peer *p)
 {
 	return p->name;
+}
+
+int peer_refusal(const struct peer *p)
+{
+	return p->refusal;
 }
 
 size_t peer_queued(const struct peer *p)

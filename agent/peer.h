@@ -2,7 +2,7 @@
  * peer.h - the connection to one relay: the socket under peer_fsm.h.
  *
  * Carries out what the machine decides, cuts the byte stream into frames, and keeps HELLO,
- * WELCOME, PING, GOAWAY and REFUSED to itself; everything else goes to the owner. Each connection
+ * CHALLENGE, PROOF, WELCOME, PING, GOAWAY and REFUSED to itself; everything else goes to the owner. Each connection
  * has a session number that is never used again, so that nothing of an old connection can be taken
  * for news of the present one. What is queued to a relay is bounded: a batch over
  * PEER_QUEUE_BYTES waits in the spool. The loop's thread.
@@ -22,8 +22,9 @@
 struct peer;
 
 struct peer_events {
-	/* Fills in who we are: cfg, agent id, incarnation, host. */
-	void (*hello)(void *arg, struct frame_hello *hello);
+	/* Fills in who we are: cfg, agent id, incarnation, host; and the fleet's secret, empty for
+	 * none, which must stay as long as the peer. */
+	void (*hello)(void *arg, struct frame_hello *hello, struct slice *secret);
 	/* Whether a WELCOME suits us: 0, or why not (the relay is then left alone for a while). */
 	int (*welcome)(void *arg, size_t slot, const struct frame_welcome *welcome);
 	void (*up)(void *arg, size_t slot, uint64_t session);
@@ -61,6 +62,7 @@ int peer_send(struct peer *p, const struct frame *f) __attribute__((warn_unused_
 
 enum peer_state peer_state(const struct peer *p); /* where its machine stands */
 const char *peer_name(const struct peer *p);      /* borrowed */
+int peer_refusal(const struct peer *p);           /* why it refused us or we it, or 0 */
 size_t peer_queued(const struct peer *p);         /* bytes not yet taken by the kernel */
 
 #endif

@@ -6,7 +6,7 @@
 void peer_fsm_init(struct peer_fsm *f, int64_t timeout_ms)
 {
 	*f = (struct peer_fsm){ .state = PEER_CLOSED, .timeout_ms = timeout_ms,
-				.backoff_ms = PEER_BACKOFF_MIN_MS };
+				.window_ms = PEER_BACKOFF_MS };
 }
 
 /* The only place that assigns the state. */
@@ -22,26 +22,29 @@ static bool peer_fsm_serves(const struct peer_fsm *f)
 	return f->state == PEER_READY || f->state == PEER_DRAINING;
 }
 
-/* Half of the wait is random, so that agents that lost a relay together do not return together. */
+/* Any time of the window, which is wider the next time. */
+static int64_t peer_fsm_wait_ms(struct peer_fsm *f, uint32_t random)
+{
+	int64_t most = f->window_ms;
+	int64_t least = most > PEER_BACKOFF_MS ? most / 4 : PEER_BACKOFF_MIN_MS;
+
+	f->window_ms = 2 * most < PEER_BACKOFF_MAX_MS ? 2 * most : PEER_BACKOFF_MAX_MS;
+	return least + (int64_t)random % (most - least + 1);
+}
+
 static unsigned peer_fsm_back_off(struct peer_fsm *f, int64_t now_ms, uint32_t random)
 {
 	unsigned actions = peer_fsm_serves(f) ? PEER_DO_DOWN | PEER_DO_CLOSE : PEER_DO_CLOSE;
-	int64_t half = f->backoff_ms / 2;
 
-	f->retry_ms = now_ms + half + (int64_t)random % (half + 1);
-	f->backoff_ms *= 2;
-	if (f->backoff_ms > PEER_BACKOFF_MAX_MS)
-		f->backoff_ms = PEER_BACKOFF_MAX_MS;
+	f->retry_ms = now_ms + peer_fsm_wait_ms(f, random);
 	peer_fsm_enter(f, PEER_BACKOFF, now_ms);
 	return actions;
 }
 
 static unsigned peer_fsm_refused(struct peer_fsm *f, int64_t now_ms, uint32_t random)
 {
-	unsigned actions = peer_fsm_back_off(f, now_ms, random);
-
-	f->retry_ms = now_ms + PEER_REFUSED_MS + (int64_t)(random % PEER_REFUSED_MS) / 2;
-	return actions;
+	f->window_ms = PEER_BACKOFF_MAX_MS;
+	return peer_fsm_back_off(f, now_ms, random);
 }
 
 static unsigned peer_fsm_stop(struct peer_fsm *f, int64_t now_ms)
@@ -51,7 +54,7 @@ static unsigned peer_fsm_stop(struct peer_fsm *f, int64_t now_ms)
 	if (f->state == PEER_CLOSED || f->state == PEER_BACKOFF)
 		actions = 0;
 	peer_fsm_enter(f, PEER_CLOSED, now_ms);
-	f->backoff_ms = PEER_BACKOFF_MIN_MS;
+	f->window_ms = PEER_BACKOFF_MS;
 	return actions;
 }
 
@@ -90,7 +93,7 @@ unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms
 		if (f->state != PEER_HELLO_SENT)
 			return 0;
 		peer_fsm_enter(f, PEER_READY, now_ms);
-		f->backoff_ms = PEER_BACKOFF_MIN_MS;
+		f->window_ms = PEER_BACKOFF_MS;
 		return PEER_DO_UP;
 	case PEER_EVENT_GOAWAY:
 		if (f->state != PEER_READY)

@@ -90,3 +90,17 @@ void journal_refused(struct journal *j, const char *peer, int code)
 				 " hint=\"give this agent the fleet_secret of this relay\"" :
 				 "");
 }
+
+void journal_foreign_fleet(const char *endpoint, struct slice stored, uint32_t partitions)
+{
+	unsigned long long cfg = 0;
+
+	for (size_t i = 0; i < stored.size && i < 19; i++)
+		if (stored.ptr[i] >= '0' && stored.ptr[i] <= '9')
+			cfg = 10 * cfg + stored.ptr[i] - '0';
+	log_error("foreign_store",
+		  "endpoint=%s stored_cfg=%llu stored_partitions=%llu stored_hash_version=%llu "
+		  "our_partitions=%" PRIu32 " our_hash_version=%d "
+		  "hint=\"set partitions as the fleet has it, or use another Redis\"",
+		  endpoint, cfg, cfg & UINT32_MAX, cfg >> 32, partitions, HASH_VERSION);
+}

@@ -39,4 +39,7 @@ void journal_greeted(const char *peer, const struct frame_hello *hello);
 /* A session was refused. */
 void journal_refused(struct journal *j, const char *peer, int code);
 
+/* The Redis at this endpoint is of a fleet with another cfg than ours. */
+void journal_foreign_fleet(const char *endpoint, struct slice stored, uint32_t partitions);
+
 #endif

@@ -134,18 +134,8 @@ static void relay_on_floor(void *arg, uint32_t partition, int64_t hour)
 static void relay_on_foreign(void *arg, struct slice stored)
 {
 	struct relay *r = arg;
-	char quoted[LOG_QUOTE_SIZE];
-	unsigned long long cfg = 0;
 
-	for (size_t i = 0; i < stored.size && i < 19; i++)
-		if (stored.ptr[i] >= '0' && stored.ptr[i] <= '9')
-			cfg = 10 * cfg + stored.ptr[i] - '0';
-	log_error("foreign_store",
-		  "endpoint=%s stored_cfg=%s stored_partitions=%llu stored_hash_version=%llu "
-		  "our_partitions=%u our_hash_version=%d "
-		  "hint=\"set partitions as the fleet has it, or use another Redis\"",
-		  redis_endpoint(store_redis(&r->store)), log_quote(stored, quoted),
-		  cfg & UINT32_MAX, cfg >> 32, (unsigned)r->tags.partitions, HASH_VERSION);
+	journal_foreign_fleet(redis_endpoint(store_redis(&r->store)), stored, r->tags.partitions);
 	r->status = 1;
 	relay_stop(r);
 }

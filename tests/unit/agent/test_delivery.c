@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/delivery.h"
 
+#include "agent/live.h"
+#include "proto/auth.h"
 #include "proto/daemon/life.h"
 #include "proto/group.h"
 #include "tests/lib/fake_relay.h"
@@ -398,6 +400,55 @@ static void test_a_relay_s_clock_is_compared_at_hello_and_at_each_ping(void **st
 	assert_true(tally_get(&w->ledger.clock_skew_ms) < 70000);
 }
 
+static void ask_pace(struct world *w, struct fake_relay *relay, uint64_t seal_ms, int64_t wanted_ms)
+{
+	struct slice list[] = { slice_text(address(&w->a)), slice_text(address(&w->b)) };
+	struct frame f = { .type = FRAME_RELAYS,
+			   .relays = { .seal_ms = seal_ms, .list = list, .count = 2 } };
+
+	fake_relay_send(relay, &f);
+	while (w->pace_ms != wanted_ms)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+}
+
+/* Relays that ask for different paces do not make the agent swing between them. */
+static void test_the_slowest_pace_that_a_relay_asks_for_holds(void **state)
+{
+	struct world *w = *state;
+	char both[128];
+
+	snprintf(both, sizeof(both), "%s,%s", address(&w->a), address(&w->b));
+	start(w, both);
+	until(w, &w->b.hellos, 1);
+	while (delivery_count(w->d), tally_get(&w->ledger.relays_ready) != 2)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	ask_pace(w, &w->a, 1000, 1000);
+	ask_pace(w, &w->b, 2000, 2000);
+	ask_pace(w, &w->a, 4000, 4000);
+	ask_pace(w, &w->a, 500, 2000);
+	fake_relay_hang_up(&w->b);
+	while (w->pace_ms != 500)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	ask_pace(w, &w->a, UINT32_MAX, LIVE_PACE_MAX_MS);
+	ask_pace(w, &w->a, 0, 0);
+}
+
+static void test_a_relay_that_proves_no_secret_gets_nothing(void **state)
+{
+	static const char secret[] = "correct-horse-battery-staple";
+	struct world *w = *state;
+
+	w->config.secret.size = sizeof(secret) - 1;
+	memcpy(w->config.secret.bytes, secret, sizeof(secret) - 1);
+	start(w, address(&w->a));
+	until(w, &w->a.hellos, 1);
+	while (delivery_count(w->d), tally_get(&w->ledger.relays_unproven) == 0)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+	assert_int_equal(w->a.hello.auth.size, AUTH_OFFER_BYTES);
+	assert_int_equal(delivery_partitions(w->d), 0);
+	assert_false(delivery_ready(w->d));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -417,6 +468,8 @@ int main(void)
 		T(test_a_reload_finds_a_new_relay_and_lets_go_of_an_old_one),
 		T(test_a_batch_without_users_samples_is_waited_for_too),
 		T(test_a_relay_s_clock_is_compared_at_hello_and_at_each_ping),
+		T(test_the_slowest_pace_that_a_relay_asks_for_holds),
+		T(test_a_relay_that_proves_no_secret_gets_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

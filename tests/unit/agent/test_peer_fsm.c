@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #define TIMEOUT 1000
@@ -65,53 +66,144 @@ static void test_a_relay_that_does_not_welcome_is_given_up(void **state)
 	assert_int_equal(f.state, PEER_BACKOFF);
 }
 
-static void test_back_off_doubles_with_jitter_up_to_two_seconds(void **state)
+static void test_the_window_doubles_to_ten_seconds_until_a_welcome(void **state)
 {
 	struct peer_fsm f = started();
-	int64_t now = 0, wait = PEER_BACKOFF_MIN_MS;
+	int64_t now = 0, window = PEER_BACKOFF_MS;
 
 	(void)state;
 	for (uint32_t i = 0; i < 10; i++) {
+		int64_t least = i == 0 ? PEER_BACKOFF_MIN_MS : window / 4;
+
 		assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, now, i * 7919), 0);
-		assert_in_range(peer_fsm_next_ms(&f) - now, wait / 2, wait);
+		assert_in_range(peer_fsm_next_ms(&f) - now, least, window);
 		now = peer_fsm_next_ms(&f);
 		assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, now - 1, 0), 0);
 		assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, now, 0), PEER_DO_CONNECT);
-		wait = 2 * wait < PEER_BACKOFF_MAX_MS ? 2 * wait : PEER_BACKOFF_MAX_MS;
+		window = 2 * window < PEER_BACKOFF_MAX_MS ? 2 * window : PEER_BACKOFF_MAX_MS;
 	}
 	peer_fsm_step(&f, PEER_EVENT_CONNECTED, now, 0);
 	peer_fsm_step(&f, PEER_EVENT_WELCOME, now, 0);
-	peer_fsm_step(&f, PEER_EVENT_CLOSED, now, 0);
-	assert_in_range(peer_fsm_next_ms(&f) - now, PEER_BACKOFF_MIN_MS / 2, PEER_BACKOFF_MIN_MS);
+	peer_fsm_step(&f, PEER_EVENT_CLOSED, now, UINT32_MAX);
+	assert_in_range(peer_fsm_next_ms(&f) - now, PEER_BACKOFF_MIN_MS, PEER_BACKOFF_MS);
 }
 
-static void test_jitter_uses_the_whole_range(void **state)
+static void test_a_wait_may_be_any_time_of_the_window(void **state)
 {
 	int64_t least = INT64_MAX, most = 0;
 
 	(void)state;
-	for (uint32_t random = 0; random < 1000; random++) {
+	for (uint32_t random = 0; random < 10000; random++) {
 		struct peer_fsm f = started();
 
 		peer_fsm_step(&f, PEER_EVENT_CLOSED, 0, random);
 		least = f.retry_ms < least ? f.retry_ms : least;
 		most = f.retry_ms > most ? f.retry_ms : most;
 	}
-	assert_int_equal(least, PEER_BACKOFF_MIN_MS / 2);
-	assert_int_equal(most, PEER_BACKOFF_MIN_MS);
+	assert_int_equal(least, PEER_BACKOFF_MIN_MS);
+	assert_int_equal(most, PEER_BACKOFF_MS);
 }
 
-static void test_a_refusal_waits_long(void **state)
+static void test_a_refusal_waits_in_the_last_window(void **state)
 {
-	struct peer_fsm f = started();
+	struct peer_fsm f = ready();
 
 	(void)state;
-	peer_fsm_step(&f, PEER_EVENT_CONNECTED, 0, 0);
-	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_REFUSED, 0, 12345), PEER_DO_CLOSE);
-	assert_true(peer_fsm_next_ms(&f) >= PEER_REFUSED_MS);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_REFUSED, 0, 0), PEER_DO_DOWN | PEER_DO_CLOSE);
+	assert_int_equal(peer_fsm_next_ms(&f), PEER_BACKOFF_MAX_MS / 4);
 	/* The relay closes after it: that is no news. */
 	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CLOSED, 1, 0), 0);
-	assert_true(peer_fsm_next_ms(&f) >= PEER_REFUSED_MS);
+	assert_int_equal(peer_fsm_next_ms(&f), PEER_BACKOFF_MAX_MS / 4);
+}
+
+/* ---- a thousand agents lose a relay in the same millisecond ---- */
+
+#define AGENTS  1000
+#define SLOT_MS 100
+
+struct crowd {
+	struct peer_fsm agent[AGENTS];
+	unsigned connects[AGENTS]; /* since the relay was lost */
+	uint64_t random;
+};
+
+static uint32_t crowd_random(struct crowd *c)
+{
+	c->random = c->random * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(c->random >> 32);
+}
+
+/* What becomes of an attempt at a relay that is away until then. */
+static void crowd_connect(struct crowd *c, size_t i, int64_t now, int64_t back_ms)
+{
+	c->connects[i]++;
+	if (now < back_ms) {
+		peer_fsm_step(&c->agent[i], PEER_EVENT_CLOSED, now, crowd_random(c));
+		return;
+	}
+	peer_fsm_step(&c->agent[i], PEER_EVENT_CONNECTED, now, 0);
+	peer_fsm_step(&c->agent[i], PEER_EVENT_WELCOME, now, 0);
+}
+
+/* The relay is lost at 0 and back at back_ms. Returns the most attempts that any slot of
+ * SLOT_MS from from_ms to to_ms sees. */
+static unsigned crowd_run(struct crowd *c, int64_t back_ms, int64_t from_ms, int64_t to_ms)
+{
+	unsigned slot = 0, most = 0;
+
+	memset(c, 0, sizeof(*c));
+	for (size_t i = 0; i < AGENTS; i++) {
+		c->agent[i] = ready();
+		peer_fsm_step(&c->agent[i], PEER_EVENT_CLOSED, 0, crowd_random(c));
+	}
+	for (int64_t now = 0; now < to_ms; now++) {
+		slot = now % SLOT_MS == 0 ? 0 : slot;
+		for (size_t i = 0; i < AGENTS; i++) {
+			if (c->agent[i].state != PEER_BACKOFF ||
+			    !(peer_fsm_step(&c->agent[i], PEER_EVENT_TICK, now, 0) & PEER_DO_CONNECT))
+				continue;
+			crowd_connect(c, i, now, back_ms);
+			slot++;
+		}
+		most = now >= from_ms && slot > most ? slot : most;
+	}
+	return most;
+}
+
+static void test_a_relay_that_is_away_is_not_stormed(void **state)
+{
+	static struct crowd c;
+
+	(void)state;
+	assert_in_range(crowd_run(&c, INT64_MAX, 0, 60000), 1, AGENTS / 10);
+	assert_in_range(crowd_run(&c, INT64_MAX, 30000, 60000), 1, AGENTS / 25);
+}
+
+static void test_a_relay_that_is_back_at_once_sees_each_agent_once(void **state)
+{
+	static struct crowd c;
+
+	(void)state;
+	assert_in_range(crowd_run(&c, 50, 0, PEER_BACKOFF_MS + 1), 1, AGENTS * 8 / 100);
+	for (size_t i = 0; i < AGENTS; i++) {
+		assert_int_equal(c.connects[i], 1);
+		assert_int_equal(c.agent[i].state, PEER_READY);
+	}
+}
+
+static void test_a_relay_that_is_back_after_a_second_sees_each_agent_twice_at_most(void **state)
+{
+	static struct crowd c;
+	unsigned twice = 0;
+
+	(void)state;
+	crowd_run(&c, 1000, 0, 1000 + 2 * PEER_BACKOFF_MS + 1);
+	for (size_t i = 0; i < AGENTS; i++) {
+		assert_in_range(c.connects[i], 1, 2);
+		twice += c.connects[i] == 2;
+		assert_int_equal(c.agent[i].state, PEER_READY);
+	}
+	assert_true(twice > 0);
 }
 
 static void test_a_lost_session_is_said_once(void **state)
@@ -175,9 +267,12 @@ int main(void)
 		cmocka_unit_test(test_a_ready_relay_is_pinged_four_times_a_second),
 		cmocka_unit_test(test_a_silent_relay_is_given_up_after_the_timeout),
 		cmocka_unit_test(test_a_relay_that_does_not_welcome_is_given_up),
-		cmocka_unit_test(test_back_off_doubles_with_jitter_up_to_two_seconds),
-		cmocka_unit_test(test_jitter_uses_the_whole_range),
-		cmocka_unit_test(test_a_refusal_waits_long),
+		cmocka_unit_test(test_the_window_doubles_to_ten_seconds_until_a_welcome),
+		cmocka_unit_test(test_a_wait_may_be_any_time_of_the_window),
+		cmocka_unit_test(test_a_refusal_waits_in_the_last_window),
+		cmocka_unit_test(test_a_relay_that_is_away_is_not_stormed),
+		cmocka_unit_test(test_a_relay_that_is_back_at_once_sees_each_agent_once),
+		cmocka_unit_test(test_a_relay_that_is_back_after_a_second_sees_each_agent_twice_at_most),
 		cmocka_unit_test(test_a_lost_session_is_said_once),
 		cmocka_unit_test(test_a_leaving_relay_still_serves_until_it_closes),
 		cmocka_unit_test(test_a_stopped_one_closes_and_stays_closed),
