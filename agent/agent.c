@@ -11,6 +11,7 @@
 #include "agent/reading.h"
 #include "agent/receive.h"
 #include "agent/seal.h"
+#include "agent/skew.h"
 #include "proto/daemon/http.h"
 #include "proto/daemon/life.h"
 #include "proto/err.h"
@@ -119,11 +120,7 @@ static void agent_seal(struct agent *a, bool last)
 	accounts_sealed(&a->accounts, table, &counts);
 	intake_done(&a->intake);
 	receive_drops_reported(a->receiver);
-	/* What was held back was received in the second that is still running. */
-	if (held == 0)
-		a->since_ms = now_ms;
-	else if (second * 1000 > a->since_ms)
-		a->since_ms = second * 1000;
+	a->since_ms = skew_sealed_until(a->since_ms, now_ms, held > 0);
 	delivery_sealed_until(a->delivery, a->since_ms);
 }
 
@@ -419,10 +416,6 @@ int agent_run(struct config *config, int argc, char **argv)
 	a->identity.lock = -1;
 	gauges_init(&a->gauges);
 	log_set_level(config_log_level(config));
-	if (config_read_secret(config) < 0) {
-		log_error("secret_unreadable", "key=%s", "fleet_secret");
-		return 1;
-	}
 	if (uv_loop_init(&a->loop) < 0)
 		return 1;
 	uv_timer_init(&a->loop, &a->timer);

@@ -28,6 +28,15 @@ bool skew_note(struct skew *s, int64_t clock_ms, int64_t round_trip_ms, int64_t 
 	return true;
 }
 
+int64_t skew_sealed_until(int64_t before_ms, int64_t wall_ms, bool held)
+{
+	int64_t second_ms = wall_ms - wall_ms % 1000;
+
+	if (!held)
+		return wall_ms;
+	return before_ms > second_ms && before_ms <= wall_ms ? before_ms : second_ms;
+}
+
 int64_t skew_watermark(struct skew *s, int64_t committed_ms, int64_t now_ms)
 {
 	if (s->known && committed_ms > now_ms + s->offset_ms)

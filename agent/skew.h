@@ -38,6 +38,11 @@ void skew_init(struct skew *s);
 bool skew_note(struct skew *s, int64_t clock_ms, int64_t round_trip_ms, int64_t now_ms,
 	       int64_t wall_ms);
 
+/* At a seal: the unix time before which all that was received is sealed, by our wall clock. before_ms
+ * is what was said at the last seal; held: something received in the second that is running was
+ * held back for the next. It follows a clock that goes back. */
+int64_t skew_sealed_until(int64_t before_ms, int64_t wall_ms, bool held);
+
 /* What to publish when everything received before committed_ms (unix) is committed; 0 when there is
  * nothing to say yet. */
 int64_t skew_watermark(struct skew *s, int64_t committed_ms, int64_t now_ms);

@@ -118,6 +118,29 @@ static void test_a_fleet_that_is_behind_holds_the_watermark(void **state)
 	assert_int_equal(skew_watermark(&s, NOON + 500, 500), NOON - HOUR + 500);
 }
 
+static void test_what_is_held_back_holds_the_running_second(void **state)
+{
+	int64_t until;
+
+	(void)state;
+	until = skew_sealed_until(NOON - 500, NOON + 250, false);
+	assert_int_equal(until, NOON + 250);
+	until = skew_sealed_until(until, NOON + 750, true);
+	assert_int_equal(until, NOON + 250);
+	until = skew_sealed_until(until, NOON + 1250, true);
+	assert_int_equal(until, NOON + 1000);
+}
+
+static void test_sealing_follows_a_clock_that_jumps(void **state)
+{
+	(void)state;
+	/* Over the end of the hour and back, whether something is held or not. */
+	assert_int_equal(skew_sealed_until(NOON - 500, NOON + 2 * HOUR, false), NOON + 2 * HOUR);
+	assert_int_equal(skew_sealed_until(NOON + 2 * HOUR, NOON - 1, false), NOON - 1);
+	assert_int_equal(skew_sealed_until(NOON + 2 * HOUR, NOON - 1, true), NOON - 1000);
+	assert_int_equal(skew_sealed_until(NOON, NOON, true), NOON);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +151,8 @@ int main(void)
 		cmocka_unit_test(test_a_clock_that_jumps_back_does_not_take_an_hour_back),
 		cmocka_unit_test(test_a_clock_that_jumps_ahead_promises_no_hour_to_come),
 		cmocka_unit_test(test_a_fleet_that_is_behind_holds_the_watermark),
+		cmocka_unit_test(test_what_is_held_back_holds_the_running_second),
+		cmocka_unit_test(test_sealing_follows_a_clock_that_jumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
