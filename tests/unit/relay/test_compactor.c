@@ -266,6 +266,9 @@ static void test_a_new_connection_begins_a_new_job_under_a_new_name(void **state
 	late = answer_of_words(&(struct slice){ (const uint8_t *)"OK", 2 }, 1);
 	compactor_answer(&w->c, serial, &late, w->now);
 	assert_int_equal(w->c.state, COMPACTOR_IDLE);
+	compact_world_next(w);
+	compactor_answer(&w->c, serial, &late, w->now);
+	assert_true(w->c.waiting && compact_world_waits(w) == SCRIPT_SURVEY);
 	compact_world_until(w, SCRIPT_SWAP);
 	assert_true(w->c.job.target.random[0] != temporary);
 	compact_world_serve_on(w, &w->store);
