@@ -457,6 +457,7 @@ int committer_open(struct committer *c, struct committer_peer *peer, const struc
 		return -ENOMEM;
 	t->home = c;
 	merge_drop_waiting(c, t);
+	t->reopened = t->peer == peer;
 	if (t->peer != peer) {
 		committer_detach(t);
 		t->peer = peer;

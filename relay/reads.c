@@ -204,7 +204,7 @@ static bool reads_parse(const struct committer *c, const struct committer_call *
  * duplicate. False when the commit to come cannot succeed. */
 static bool reads_apply_owing(struct track *t, const struct stream_state *stored)
 {
-	t->resync = t->in_flight;
+	t->resync = t->in_flight || t->cause == FRAME_RESET || t->reopened;
 	return t->in_flight || state_equal(stored, &t->built_on);
 }
 
@@ -218,7 +218,7 @@ static bool reads_apply(struct committer *c, struct track *t, const struct frame
 	} else {
 		t->last = t->mark = s->state;
 		t->mark_serial = c->serial;
-		t->resync = t->cause == FRAME_RESET;
+		t->resync = t->cause == FRAME_RESET || t->reopened;
 	}
 	t->phase = TRACK_READY;
 	if (t->cause == FRAME_RESET)

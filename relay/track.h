@@ -55,6 +55,7 @@ struct track {
 	enum frame_cause cause;   /* what the answer will be sent as */
 	uint64_t base_seq;        /* of the session's OPEN */
 	struct stream_state last; /* merged up to here; known once READY */
+	bool reopened;            /* its session had it open before: old batches may come */
 	bool resync;              /* batches that do not fit are stale, not wrong */
 
 	bool pending;                  /* merged since the last commit was built */

@@ -109,6 +109,28 @@ static void test_a_stream_opened_again_that_moved_elsewhere_is_a_conflict(void *
 	assert_true(stored(w, "x") == 1);
 }
 
+/* The agent was told `absent` by a CONFIRM while a RESET was on its way: it opens again, and what
+ * it sent on the RESET's state comes after the second answer was given and before it was heard. */
+static void test_what_was_sent_before_a_stream_was_opened_again_is_stale_not_wrong(void **state)
+{
+	struct world *w = *state;
+	struct stream_state nonce = open_stream(w, &w->peer, &w->a);
+
+	for (int i = 0; i < 3; i++)
+		source_count(&w->a, "x", SECOND);
+	ask_open(w, &w->peer, &w->a);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 1, &nonce), 0);
+	deliver(w);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 2, NULL), 0);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 3, NULL), 0);
+	expect(w, OPENED, &w->a, 0, "n");
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 1, &nonce), 0);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 3, NULL), ERR_BAD_CHAIN);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 2, NULL), 0);
+	settle(w);
+	assert_true(stored(w, "x") == 2);
+}
+
 static void test_a_session_gone_while_its_open_is_asked_hears_nothing(void **state)
 {
 	struct world *w = *state;
@@ -333,6 +355,7 @@ int main(void)
 		T(a_stream_opened_again_keeps_what_is_merged),
 		T(opened_again_while_its_commit_is_under_way),
 		T(a_stream_opened_again_that_moved_elsewhere_is_a_conflict),
+		T(what_was_sent_before_a_stream_was_opened_again_is_stale_not_wrong),
 		T(a_session_gone_while_its_open_is_asked_hears_nothing),
 		T(confirm_tells_what_is_stored),
 		T(confirm_behind_our_mark_is_a_refusal),
