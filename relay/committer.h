@@ -158,7 +158,9 @@ void committer_release(struct committer *c);
 /* The oldest hour that can be written, from Redis; it only rises. */
 void committer_set_floor(struct committer *c, int64_t floor_hour);
 
-/* Redis can be used (again): what waits for it is sent with the next tick. */
+/* Redis can be used (again): what waits for it is sent with the next tick. The states of all
+ * sessions' streams are read again and told as RESET: a failover ends the connection, and what it
+ * forgot may have been committed again by others since, so agents count the grace window anew. */
 void committer_store_up(struct committer *c, int64_t now_ms);
 
 /* The least time between two commits from now on (pace.h). */

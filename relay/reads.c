@@ -20,6 +20,15 @@ void reads_add(struct committer *c, struct track *t, int64_t now_ms)
 	list_move(t->delayed_until_ms > now_ms ? &c->delayed : &c->reads, &t->read_link);
 }
 
+void reads_again(struct committer *c, struct track *t, int64_t now_ms)
+{
+	if (t->peer == NULL || t->phase != TRACK_READY)
+		return;
+	merge_drop_waiting(c, t);
+	t->cause = FRAME_RESET;
+	reads_add(c, t, now_ms);
+}
+
 /* The earliest end of a pause. Conflicts are rare, and so is anything on this list. */
 static int64_t reads_delay_end(const struct committer *c)
 {
@@ -355,12 +364,10 @@ static void reads_follow(struct committer *c, const struct committer_call *call,
 	for (size_t i = 0; i < call->count; i++) {
 		struct track *t = track_find(&c->tracks, &call->ids[i]);
 
-		if (t == NULL || t->peer == NULL || t->phase != TRACK_READY || track_owes(t) ||
-		    t->mark_serial >= call->serial || state_equal(&list[i].state, &t->last))
+		if (t == NULL || track_owes(t) || t->mark_serial >= call->serial ||
+		    state_equal(&list[i].state, &t->last))
 			continue;
-		merge_drop_waiting(c, t);
-		t->cause = FRAME_RESET;
-		reads_add(c, t, now_ms);
+		reads_again(c, t, now_ms);
 	}
 }
 

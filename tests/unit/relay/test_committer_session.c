@@ -248,6 +248,39 @@ static void test_a_confirm_without_an_answer_is_forgotten(void **state)
 	expect_nothing(w);
 }
 
+/* A failover ends the connection, and what it forgot may have been committed again by another
+ * relay: as young as that, it must not pass for what has lasted the grace window. */
+static void test_a_new_connection_looks_all_streams_up_again(void **state)
+{
+	struct world *w = *state;
+
+	commit_first(w);
+	committer_store_up(&w->c, w->now);
+	source_count(&w->a, "x", SECOND);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 2, NULL), 0);
+	settle(w);
+	expect(w, RESET, &w->a, 1, "c");
+	expect_nothing(w);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 2, NULL), 0);
+	settle(w);
+	expect(w, COMMITTED, &w->a, 2, "c");
+	assert_true(stored(w, "x") == 2);
+}
+
+static void test_a_new_connection_keeps_what_is_merged(void **state)
+{
+	struct world *w = *state;
+
+	commit_first(w);
+	source_count(&w->a, "x", SECOND);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 2, NULL), 0);
+	w->reason = COMMITTER_MERGE;
+	committer_store_up(&w->c, w->now);
+	settle(w);
+	assert_int_equal(w->reason, COMMITTER_MERGE);
+	assert_true(stored(w, "x") == 2);
+}
+
 static void test_confirmed_does_not_overtake_a_reset(void **state)
 {
 	struct world *w = *state;
@@ -363,6 +396,8 @@ int main(void)
 		T(confirm_of_a_stream_that_went_on_elsewhere_is_no_refusal),
 		T(an_open_that_shows_redis_went_back_is_a_refusal),
 		T(a_confirm_without_an_answer_is_forgotten),
+		T(a_new_connection_looks_all_streams_up_again),
+		T(a_new_connection_keeps_what_is_merged),
 		T(confirmed_does_not_overtake_a_reset),
 		T(close_forgets_a_stream_that_is_done),
 		T(close_leaves_what_is_not_committed),
