@@ -85,6 +85,28 @@ def test_a_failover_that_forgets_commits(fleet):
                total(r, "hourglass_relay_refusals_total") for r in relays) > 0, "nothing was lost"
 
 
+def test_what_the_servers_are_set_to_is_looked_at(stack):
+    """The grace window follows the sentinels; a master that may forget too much is called unfit."""
+    servers = Watched(stack)
+    for port in servers.sentinels:
+        connect(port).sentinel_set("main", "down-after-milliseconds", 30000)
+    relay = stack.start_relay(redis=servers.url())
+    relay.logged(r"grace ms=360000\b")
+    assert metrics(relay)["hourglass_relay_store_fit"] == 1
+    connect(servers.master).config_set("min-replicas-to-write", 0)
+    connect(servers.master).client_kill_filter(_type="normal", skipme=True)
+    relay.logged("store_unfit.*min-replicas-to-write is 0")
+    assert metrics(relay)["hourglass_relay_store_fit"] == 0
+    # A replica's address, or no sentinel's, is not taken for a master.
+    other = stack.add("relay-2", relay.command[:1] + [
+        "-o", "listen=127.0.0.1:0", "-o", "admin=127.0.0.1:0",
+        "-o", f"redis=sentinel://127.0.0.1:{servers.master},127.0.0.1:{servers.sentinels[0]}/nobody"])
+    other.start()
+    other.logged("redis_unreachable.*this is no sentinel")
+    other.logged("sentinel_knows_no_master")
+    assert other.alive()
+
+
 def test_a_redis_that_comes_back_empty_is_refused_until_somebody_allows_it(stack):
     """The relay goes on trying, commits nothing, and its agents keep everything."""
     stack.start_redis()
