@@ -17,6 +17,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUND_SECONDS = 120
+COUNTED = {"sent": "samples sent", "counted": "counted", "unsealed": "died unsealed, reported",
+           "missing": "lost undeclared", "declared": "lost declared", "too_many": "counted twice",
+           "kernel_drops": "datagrams dropped by the kernel"}
 
 
 def arguments():
@@ -38,23 +41,23 @@ def one_round(args, seed, table):
         fleet = Fleet(stack, seed, proxied=not args.no_links)
         fleet.load(args.rate, args.round)
         poller = Poller(fleet, [f"chaos.both{n:06}" for n in range(150)])
-        chaos = Chaos(fleet, plan(seed, args.round, fleet.victims(fleet.agents_keep), long=True))
+        chaos = Chaos(fleet, plan(seed, args.round, fleet.victims(), long=True))
         chaos.run(args.round)
         fleet.collect()
         poller.finish()
         fleet.settle(300)
         row = fleet.compare()
         polls, answered, said = poller.shares(chaos.store_away)
-        for name in ("sent", "counted", "missing", "too_many", "kernel_drops"):
-            table[name] += row[name]
-        table["lost_declared"] += row["declared"]
+        for name in COUNTED:
+            table[name] += row.get(name, 0)
         table["polls"] += polls
         for fault, times in chaos.done.items():
             table[f"fault {fault}"] += times
         table["faults"] += len(chaos.faults)
-        print(f"seed {seed}: {row['sent']} sent, {row['counted']} counted, {row['declared']} "
-              f"declared lost, {len(chaos.faults)} faults, {polls} polls, {answered:.2%} answered "
-              f"while Redis was there, {said:.2%} answered or told why not", flush=True)
+        print(f"seed {seed}: {row['sent']} sent, {row['counted']} counted, {row['unsealed']} died "
+              f"unsealed, {row['declared']} declared lost, {len(chaos.faults)} faults, {polls} polls, "
+              f"{answered:.2%} answered while Redis was there, {said:.2%} or told why not",
+              flush=True)
         assert row["exact"], {name: row[name] for name in row if name != "keys"}
         assert not chaos.deaths, chaos.deaths
         assert min(answered, said) >= 0.99
@@ -62,9 +65,8 @@ def one_round(args, seed, table):
 
 def show(table, seconds):
     """The table that the README prints."""
-    for name in ("sent", "counted", "missing", "too_many", "lost_declared", "kernel_drops", "polls",
-                 "faults"):
-        print(f"| {name.replace('_', ' ')} | {table[name]:,} |")
+    for name, means in {**COUNTED, "polls": "answers asked for", "faults": "faults"}.items():
+        print(f"| {means} | {table[name]:,} |")
     for name in sorted(n for n in table if n.startswith("fault ")):
         print(f"| {name.removeprefix('fault ')} | {table[name]:,} |")
     print(f"| seconds | {seconds:.0f} |")
