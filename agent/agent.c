@@ -118,6 +118,7 @@ static void agent_seal(struct agent *a, bool last)
 		accounts_report(&a->accounts, table);
 	counts = seal_run(&a->seal, table, delivery_partitions(a->delivery), agent_emit, a);
 	accounts_sealed(&a->accounts, table, &counts);
+	delivery_lost(a->delivery, counts.lost);
 	intake_done(&a->intake);
 	receive_drops_reported(a->receiver);
 	a->since_ms = skew_sealed_until(a->since_ms, now_ms, held > 0);
@@ -137,13 +138,15 @@ static void agent_end(struct agent *a)
 	uint64_t unsealed = intake_level(&a->intake).samples;
 
 	delivery_publish(a->delivery, delivery_done(a->delivery) && unsealed == 0);
-	if (undelivered > 0 || unsealed > 0)
+	delivery_lost(a->delivery, unsealed);
+	if (unsealed > 0 || (undelivered > 0 && !delivery_durable(a->delivery)))
 		log_warn("stopped",
 			 "undelivered_samples=%" PRIu64 " unsealed_samples=%" PRIu64
-			 " hint=\"these are lost: the spool is in memory\"",
+			 " hint=\"what is not in a spool on disk is lost\"",
 			 undelivered, unsealed);
 	else
-		log_info("stopped", "undelivered_samples=0 unsealed_samples=0");
+		log_info("stopped", "undelivered_samples=%" PRIu64 " unsealed_samples=0",
+			 undelivered);
 	a->phase = AGENT_ENDED;
 	delivery_close(a->delivery, true);
 	a->delivery = NULL;
@@ -161,6 +164,9 @@ static bool agent_drained(struct agent *a, int64_t now_ms)
 		agent_seal(a, true); /* P may have become known only now */
 	if (now_ms >= a->drain_until_ms)
 		return true;
+	/* Nobody takes it now, and the next start will find it. */
+	if (delivery_durable(a->delivery) && !delivery_ready(a->delivery))
+		return intake_level(&a->intake).samples == 0;
 	return intake_level(&a->intake).samples == 0 && delivery_done(a->delivery);
 }
 
@@ -381,8 +387,10 @@ static int agent_open(struct agent *a)
 				      &agent_delivery_events, a, &a->delivery);
 	if (status == 0)
 		status = life_init(&a->life, &a->loop, &agent_life_events, a);
-	if (status == 0)
-		status = receive_start(a->receiver);
+	if (status < 0)
+		return status;
+	receive_set_taken(a->receiver, delivery_taken(a->delivery));
+	status = receive_start(a->receiver);
 	if (status < 0)
 		return status;
 	a->since_ms = life_wall_ms();
@@ -416,6 +424,10 @@ int agent_run(struct config *config, int argc, char **argv)
 	a->identity.lock = -1;
 	gauges_init(&a->gauges);
 	log_set_level(config_log_level(config));
+	if (config_read_secret(config) < 0) {
+		log_error("secret_unreadable", "key=%s", "fleet_secret");
+		return 1;
+	}
 	if (uv_loop_init(&a->loop) < 0)
 		return 1;
 	uv_timer_init(&a->loop, &a->timer);

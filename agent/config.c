@@ -2,6 +2,7 @@
 #include "agent/config.h"
 
 #include "agent/receive.h"
+#include "agent/spool_file.h"
 #include "proto/limits.h"
 #include "proto/net/addr.h"
 
@@ -14,6 +15,7 @@
 
 static const char *const config_signed[] = { "delta", "set", NULL };
 static const char *const config_sanitize[] = { "none", "statsd", NULL };
+static const char *const config_fsync[] = { "interval", "always", NULL };
 static const char *const config_levels[] = { "error", "warn", "info", "debug", NULL };
 
 static const char *config_check_relays(const char *text)
@@ -108,8 +110,9 @@ static const struct conf_row config_rows[] = {
 	TEXT("relays", relays, "127.0.0.1:8127", 8192, config_check_relays, true,
 	     "Relays to begin with, host:port, comma-separated; they tell of the others."),
 	TEXT("state_dir", state_dir, "", 4096, NULL, false,
-	     "Folder that keeps the agent's identity; systemd's StateDirectory when empty, and "
-	     "without either a new identity at each start."),
+	     "Folder that keeps the agent's identity and its spool; systemd's StateDirectory when "
+	     "empty. Without either there is a new identity at each start, and what is not "
+	     "delivered dies with the process."),
 	TEXT("admin", admin, "127.0.0.1:8126", 280, config_check_admin, false,
 	     "Where HTTP /metrics, /healthz, /readyz and /top are served; empty: nowhere."),
 	TEXT("add_tags", add_tags, "", 4096, config_check_tags, true,
@@ -141,9 +144,18 @@ static const struct conf_row config_rows[] = {
 	NUMBER("receive_buffer", CONF_BYTES, receive_buffer, "16MiB", 4 * KIB, GIB,
 	       "The sockets' receive buffer to ask for (the system may grant less)."),
 	NUMBER("spool_max", CONF_BYTES, spool_max, "1GiB", 64 * KIB, 1024 * GIB,
-	       "Bytes of sealed batches to keep; at the limit sealing waits."),
-	NUMBER("segment_bytes", CONF_BYTES, segment_bytes, "8MiB", MIB, GIB,
-	       "Size of a spool file. Not used yet: the spool is in memory."),
+	       "Bytes of sealed batches to keep, in state_dir or, without one, in memory; at the "
+	       "limit sealing waits."),
+	NUMBER("segment_bytes", CONF_BYTES, segment_bytes, "8MiB", MIB, SPOOL_FILE_MAX_BYTES,
+	       "Size of a spool file; at most a quarter of spool_max is used."),
+	NUMBER("spool_memory_max", CONF_BYTES, spool_memory_max, "64MiB", MIB, 64 * GIB,
+	       "Memory of a spool on disk: batches not yet synced, or all while the disk fails, "
+	       "and 128 bytes for each batch that is kept."),
+	NUMBER("spool_age_max", CONF_MS, spool_age_max, "7d", 3600000, 29 * 86400000LL,
+	       "Batches that could not be delivered for so long are given up."),
+	CHOICE("spool_fsync", spool_fsync, "interval", config_fsync, false,
+	       "interval: the spool is synced every 500 ms; always: before a batch is sent, which "
+	       "makes sealing wait for the disk."),
 	NUMBER("grace_ms", CONF_MS, grace_ms, "0", 0, 3600000,
 	       "How long a commit must have stood before its batch is dropped; 0: as the relays "
 	       "say, who know the store."),
@@ -181,6 +193,11 @@ const struct conf_spec *config_spec(void)
 	};
 
 	return &spec;
+}
+
+bool config_spool_always(const struct config *c)
+{
+	return c->spool_fsync == 1;
 }
 
 int config_read_secret(struct config *c)

@@ -29,6 +29,9 @@ struct config {
 	int64_t seal_ms;
 	int64_t spool_max;
 	int64_t segment_bytes;
+	int64_t spool_memory_max;
+	int64_t spool_age_max;
+	int64_t spool_fsync;
 	int64_t grace_ms;
 	int64_t confirm_ms;
 	int64_t peer_timeout_ms;
@@ -53,6 +56,9 @@ struct config {
 
 /* What conf_parse needs. Static. */
 const struct conf_spec *config_spec(void);
+
+/* Whether what is sealed must be on disk before it is sent. */
+bool config_spool_always(const struct config *c);
 
 /* Reads the secret that the configuration names. 0, a negative errno (it was there when the
  * configuration was read). */

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/delivery.h"
 
-#include "agent/live.h"
-#include "agent/outbox.h"
-#include "agent/peer.h"
-#include "agent/route.h"
-#include "agent/skew.h"
-#include "agent/spool.h"
+#include "agent/delivery_private.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
@@ -19,97 +14,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static_assert(ROUTE_SLOTS == OUTBOX_PEERS && ROUTE_NONE == OUTBOX_NO_PEER &&
-	      ROUTE_SLOTS == LIVE_SLOTS, "a slot of the route is a peer of the outbox");
-
-struct delivery {
-	uv_loop_t *loop;
-	const struct config *config;
-	struct identity *identity;
-	struct ledger *ledger;
-	const struct delivery_events *events;
-	void *arg;
-	char host[FRAME_TEXT_BYTES + 1];
-
-	uint32_t partitions; /* 0: not known, and no outbox yet */
-	int64_t grace_ms;
-	struct route route;
-	struct peer *peers[ROUTE_SLOTS];
-	struct spool *spool;
-	struct outbox outbox;
-	int64_t watermark_ms; /* the last one published */
-	struct skew skew;
-
-	struct live live; /* waits for delivery_run */
-};
-
-static bool delivery_is_ready(void *arg, size_t slot)
+bool delivery_is_ready(void *arg, size_t slot)
 {
 	const struct delivery *d = arg;
 
 	return d->peers[slot] != NULL && peer_state(d->peers[slot]) == PEER_READY;
 }
-
-/* ---- the outbox's effects ---- */
-
-static int delivery_send_streams(struct delivery *d, size_t peer, enum frame_type type,
-				 struct frame_streams streams)
-{
-	struct frame f = { .type = type, .streams = streams };
-
-	return peer_send(d->peers[peer], &f);
-}
-
-static int delivery_send_open(void *arg, size_t peer, struct frame_stream *list, size_t count)
-{
-	return delivery_send_streams(arg, peer, FRAME_OPEN,
-				     (struct frame_streams){ .list = list, .count = count });
-}
-
-static int delivery_send_confirm(void *arg, size_t peer, uint64_t token,
-				 struct frame_stream *list, size_t count)
-{
-	return delivery_send_streams(
-		arg, peer, FRAME_CONFIRM,
-		(struct frame_streams){ .token = token, .list = list, .count = count });
-}
-
-static int delivery_send_batch(void *arg, size_t peer, const struct frame_batch *batch)
-{
-	struct delivery *d = arg;
-	struct frame f = { .type = FRAME_BATCH, .batch = *batch };
-
-	return peer_send(d->peers[peer], &f);
-}
-
-static size_t delivery_choose(void *arg, uint32_t partition)
-{
-	struct delivery *d = arg;
-
-	return route_choose(&d->route, partition, delivery_is_ready, d);
-}
-
-static void delivery_foreign(void *arg, const struct stream_id *id, uint32_t partition)
-{
-	struct delivery *d = arg;
-	struct stream_id stream;
-
-	(void)id;
-	identity_renew(d->identity);
-	stream = identity_stream(d->identity);
-	log_error("foreign_chain", "partition=%u hint=\"a copy of this agent has run; what it "
-		  "had not delivered here is counted as lost\"", partition);
-	if (outbox_begin_stream(&d->outbox, &stream) < 0)
-		log_error("no_memory", "for=stream");
-}
-
-static const struct outbox_effects delivery_effects = {
-	.send_open = delivery_send_open,
-	.send_batch = delivery_send_batch,
-	.send_confirm = delivery_send_confirm,
-	.choose = delivery_choose,
-	.foreign = delivery_foreign,
-};
 
 /* ---- what peers tell ---- */
 
@@ -117,34 +27,11 @@ static void delivery_hello(void *arg, struct frame_hello *hello, struct slice *s
 {
 	struct delivery *d = arg;
 
-	hello->cfg = d->partitions ? hash_cfg(d->partitions) : 0;
+	hello->cfg = d->partitions && !delivery_is_loose(d) ? hash_cfg(d->partitions) : 0;
 	memcpy(hello->agent_id, d->identity->agent_id, FRAME_AGENT_BYTES);
 	hello->incarnation = d->identity->incarnation;
 	hello->host = slice_text(d->host);
 	*secret = secret_view(&d->config->secret);
-}
-
-/* The first relay's word settles what fleet this agent belongs to. */
-static int delivery_join(struct delivery *d, uint32_t partitions)
-{
-	struct outbox_options options = { .partitions = partitions,
-					  .confirm_ms = d->config->confirm_ms };
-	struct stream_id stream = identity_stream(d->identity);
-	int status;
-
-	if (d->outbox.streams == NULL) {
-		status = outbox_init(&d->outbox, &options, &delivery_effects, d, d->spool, &stream);
-		if (status < 0)
-			return status;
-	}
-	status = route_set_partitions(&d->route, partitions);
-	if (status < 0) {
-		outbox_release(&d->outbox);
-		return status;
-	}
-	d->partitions = partitions;
-	log_info("fleet", "partitions=%u cfg=%" PRIu64, partitions, hash_cfg(partitions));
-	return 0;
 }
 
 static int delivery_welcome(void *arg, size_t slot, const struct frame_welcome *welcome)
@@ -154,6 +41,8 @@ static int delivery_welcome(void *arg, size_t slot, const struct frame_welcome *
 	int status = 0;
 
 	(void)slot;
+	if (welcome->partitions != d->partitions && delivery_is_loose(d))
+		delivery_leave(d);
 	if (welcome->partitions == 0 || welcome->partitions > LIMIT_PARTITIONS ||
 	    welcome->cfg != hash_cfg(welcome->partitions) ||
 	    (d->partitions != 0 && welcome->partitions != d->partitions)) {
@@ -161,9 +50,10 @@ static int delivery_welcome(void *arg, size_t slot, const struct frame_welcome *
 		return ERR_FOREIGN_CONFIG;
 	}
 	if (d->partitions == 0)
-		status = delivery_join(d, welcome->partitions);
+		status = delivery_join(d, keeper_spool(d->keeper), welcome->partitions);
 	if (status < 0)
 		return status;
+	d->remembered = false;
 	/* Relays of one store say the same; should they not, the longer one is safe. */
 	if (grace_ms == 0)
 		grace_ms = welcome->grace_ms < INT32_MAX ? (int64_t)welcome->grace_ms : INT32_MAX;
@@ -341,8 +231,11 @@ void delivery_run(struct delivery *d, int64_t now_ms)
 	delivery_take_live(d);
 	delivery_tick_peers(d, now_ms);
 	delivery_connect(d);
-	if (d->partitions != 0)
-		outbox_run(&d->outbox, now_ms);
+	if (d->partitions == 0)
+		return;
+	if (d->config->spool_age_max > 0)
+		outbox_expire(&d->outbox, d->clock_ms + now_ms - d->config->spool_age_max);
+	outbox_run(&d->outbox, now_ms);
 }
 
 int64_t delivery_next_ms(const struct delivery *d)
@@ -356,6 +249,24 @@ int64_t delivery_next_ms(const struct delivery *d)
 }
 
 /* ---- life ---- */
+
+/* Opens the spool. P is what its batches were sealed for, else what the agent before knew. */
+static int delivery_open_spool(struct delivery *d)
+{
+	struct stream_id stream = identity_stream(d->identity);
+	int status = keeper_new(d->loop, d->config, d->ledger, &stream, delivery_restore, d,
+				&d->keeper);
+	uint64_t known;
+
+	if (status < 0)
+		return status;
+	known = tally_get(&keeper_counters(d->keeper)->page->partitions);
+	if (d->partitions == 0 && known > 0 && known <= LIMIT_PARTITIONS) {
+		d->remembered = true;
+		status = delivery_join(d, keeper_spool(d->keeper), (uint32_t)known);
+	}
+	return status;
+}
 
 int delivery_new(uv_loop_t *loop, const struct config *config, struct identity *identity,
 		 struct ledger *ledger, const struct delivery_events *events, void *arg,
@@ -377,14 +288,14 @@ int delivery_new(uv_loop_t *loop, const struct config *config, struct identity *
 	skew_init(&d->skew);
 	if (gethostname(d->host, sizeof(d->host) - 1) < 0)
 		d->host[0] = '\0';
-	status = spool_new((size_t)config->spool_max, &d->spool);
+	d->clock_ms = life_wall_ms() - life_monotonic_ms();
+	status = route_set_configured(&d->route, relays, config_relays(config, relays));
 	if (status == 0)
-		status = route_set_configured(&d->route, relays, config_relays(config, relays));
+		status = delivery_open_spool(d);
 	if (status < 0) {
 		delivery_close(d, false);
 		return status;
 	}
-	tally_set(&ledger->spool_bytes_max, (uint64_t)config->spool_max);
 	*out = d;
 	delivery_connect(d);
 	return 0;
@@ -398,7 +309,7 @@ void delivery_close(struct delivery *d, bool flush)
 		delivery_drop_peer(d, slot, flush);
 	if (d->partitions != 0)
 		outbox_release(&d->outbox);
-	spool_free(d->spool);
+	keeper_close(d->keeper);
 	route_release(&d->route);
 	live_forget(&d->live);
 	free(d);
@@ -413,17 +324,38 @@ bool delivery_has_room(const struct delivery *d, size_t bytes)
 {
 	/* Into an empty spool anything goes, or a table that has grown past it could never be
 	 * sealed: the spool's bound is then the table's. */
-	return spool_records(d->spool) == 0 || spool_has_room(d->spool, bytes);
+	return spool_records(keeper_spool(d->keeper)) == 0 ||
+	       spool_has_room(keeper_spool(d->keeper), bytes);
 }
 
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
 		    uint64_t samples, int64_t since_ms)
 {
-	return outbox_append(&d->outbox, partition, w, samples, since_ms);
+	int status = outbox_append(&d->outbox, partition, w, samples, since_ms);
+
+	if (status == 0)
+		tally_add(&keeper_counters(d->keeper)->page->sealed, samples);
+	return status;
+}
+
+void delivery_lost(struct delivery *d, uint64_t samples)
+{
+	tally_add(&keeper_counters(d->keeper)->page->lost, samples);
+}
+
+tally_count *delivery_taken(struct delivery *d)
+{
+	return &keeper_counters(d->keeper)->page->taken;
+}
+
+bool delivery_durable(const struct delivery *d)
+{
+	return keeper_is_durable(d->keeper);
 }
 
 void delivery_sealed_until(struct delivery *d, int64_t sealed_until_ms)
 {
+	keeper_sealed(d->keeper);
 	if (d->partitions != 0)
 		outbox_sealed_until(&d->outbox, sealed_until_ms);
 }
@@ -491,8 +423,7 @@ void delivery_count(struct delivery *d)
 	tally_set(&l->relays_known, known);
 	tally_set(&l->relays_ready, ready);
 	tally_set(&l->relays_unproven, unproven);
-	tally_set(&l->spool_bytes, spool_bytes(d->spool));
-	tally_set(&l->spool_batches, spool_records(d->spool));
+	keeper_count(d->keeper);
 	tally_set(&l->partitions, d->partitions);
 	tally_set(&l->watermark_seconds, (uint64_t)(d->watermark_ms / 1000));
 	tally_set(&l->samples_undelivered, delivery_undelivered(d));

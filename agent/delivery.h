@@ -8,7 +8,8 @@
  * (and to configured ones that it does not name only while none of the list is ready), learns the
  * number of partitions, the grace window and the floor from the relays, and publishes the
  * watermark through any of them. Before the first WELCOME ever, P is not known, so nothing can be
- * sealed. The loop's thread.
+ * sealed; a state folder remembers it. What an earlier agent left in the spool goes out first of
+ * all under its old stream. The loop's thread.
  */
 #ifndef AGENT_DELIVERY_H
 #define AGENT_DELIVERY_H
@@ -50,6 +51,15 @@ bool delivery_has_room(const struct delivery *d, size_t bytes);
 /* Seals one batch (outbox_append); samples are the users' in it. Partitions must be known. */
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
 		    uint64_t samples, int64_t since_ms) __attribute__((warn_unused_result));
+
+/* Samples that were taken were lost: at a seal, or at the end. */
+void delivery_lost(struct delivery *d, uint64_t samples);
+
+/* Where samples that go into the open table are to be counted (counters.h); any thread. */
+tally_count *delivery_taken(struct delivery *d);
+
+/* Whether what is sealed outlives this process. */
+bool delivery_durable(const struct delivery *d);
 
 /* All samples received before this unix time have been appended. */
 void delivery_sealed_until(struct delivery *d, int64_t sealed_until_ms);

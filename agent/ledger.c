@@ -57,6 +57,11 @@ static const struct tally_row ledger_rows[] = {
 	LABELLED("samples_lost", "reason=\"declared\"", lost_declared,
 		 "Samples reported lost after they had been received.")
 	LABELLED("samples_lost", "reason=\"memory\"", lost_memory, "")
+	LABELLED("samples_lost", "reason=\"expired\"", lost_expired, "")
+	LABELLED("samples_lost", "reason=\"unsealed\"", lost_unsealed, "")
+	LABELLED("samples_lost", "reason=\"spool\"", lost_spool, "")
+	COUNTER("samples_restored", samples_restored,
+		"Samples that an earlier agent sealed, found in the spool at the start.")
 	GAUGE("samples_open", samples_open, "Samples received and not yet sealed.")
 	GAUGE("samples_undelivered", samples_undelivered, "Samples sealed and not yet committed.")
 	COUNTER("seals", seals, "Times the open table was sealed.")
@@ -67,10 +72,16 @@ static const struct tally_row ledger_rows[] = {
 	COUNTER("confirms", confirms, "CONFIRM questions asked.")
 	COUNTER("rewinds", rewinds, "Times Redis had less of a stream than we had seen.")
 	COUNTER("failovers", failovers, "Times a stream's relay went away.")
+	COUNTER("streams_closed", streams_closed, "Streams in a partition told to be done.")
 	COUNTER("foreign_chains", foreign, "Times somebody else had written our stream.")
 	GAUGE("spool_bytes", spool_bytes, "Bytes of batches that are kept.")
 	GAUGE("spool_bytes_max", spool_bytes_max, "Bytes that may be kept.")
 	GAUGE("spool_batches", spool_batches, "Batches that are kept.")
+	GAUGE("spool_degraded", spool_degraded,
+	      "1 while batches are only in memory because the disk does not take them.")
+	GAUGE("spool_in_memory_samples", spool_in_memory, "Samples of these batches.")
+	COUNTER("spool_faults", spool_faults, "Writes and syncs of the spool that failed.")
+	COUNTER("spool_damaged", spool_damaged, "Batches that could not be read back.")
 	GAUGE("table_bytes", table_bytes, "Bytes of keys and values in the open table.")
 	GAUGE("table_series", table_series, "Series in the open table.")
 	GAUGE("relays_known", relays_known, "Relays configured or in the live list.")
@@ -126,6 +137,9 @@ void ledger_note_outbox(struct ledger *l, const struct outbox_counts *counts)
 	tally_set(&l->samples_committed, counts->committed);
 	tally_set(&l->samples_stable, counts->stable);
 	tally_set(&l->lost_declared, counts->lost);
+	tally_set(&l->lost_expired, counts->expired);
+	tally_set(&l->samples_restored, counts->restored);
+	tally_set(&l->streams_closed, counts->closed);
 	tally_set(&l->batches_sealed, counts->batches_sealed);
 	tally_set(&l->batches_sent, counts->batches_sent);
 	tally_set(&l->opens, counts->opens);

@@ -2,7 +2,7 @@
  * ledger.h - what the agent counts of its own work, for `/metrics` and for report.h.
  *
  *     received samples = rejected + sealed + open + lost at the seal
- *     sealed samples = committed + undelivered + declared lost
+ *     sealed samples + restored = committed + undelivered + declared lost + expired
  *
  * Every datum that comes in is in exactly one of these; samples of the agent's own counters are
  * in none. Samples over a limit on series are sealed, under another name, and counted beside. The
@@ -62,6 +62,8 @@ struct ledger {
 	tally_count kernel_drops;
 	tally_count samples_sealed, samples_committed, samples_stable;
 	tally_count lost_declared, lost_memory;
+	tally_count lost_unsealed, lost_spool, lost_expired; /* of earlier agents too */
+	tally_count samples_restored;
 	tally_count samples_open, samples_undelivered;
 	tally_count seals, seals_postponed, batches_sealed, batches_sent;
 	tally_count opens, confirms, rewinds, failovers, foreign;
@@ -69,6 +71,8 @@ struct ledger {
 	tally_count overflowed_keys, overflowed_prefix, overflowed_new_keys;
 	tally_count clock_skew_ms; /* a relay's against ours, absolute */
 	tally_count spool_bytes, spool_batches, spool_bytes_max;
+	tally_count spool_degraded, spool_faults, spool_damaged, spool_in_memory;
+	tally_count streams_closed;
 	tally_count table_bytes, table_series;
 	tally_count relays_known, relays_ready, relays_unproven, relays_foreign;
 	tally_count watermark_seconds, partitions;

@@ -35,6 +35,7 @@
 struct receiver {
 	struct intake *intake;
 	struct ledger *ledger;
+	tally_count *count_taken; /* or NULL */
 	struct line_parser parser;
 	_Atomic int64_t floor_second;
 	int64_t max_age_s;
@@ -52,7 +53,7 @@ struct receiver {
 
 	/* Of the burst that is being parsed. */
 	int64_t now_s;
-	uint64_t lines, samples;
+	uint64_t lines, samples, taken;
 	int refused;   /* why the line, or a sample of it, was refused; 0 */
 	bool reserved; /* its name is not the sender's to use */
 	struct slice line;
@@ -134,8 +135,10 @@ static void receive_sample(void *arg, const struct line_sample *sample)
 	r->samples++;
 	if (status == 0)
 		status = intake_add(r->intake, sample, second);
-	if (status == 0)
+	if (status == 0) {
+		r->taken++;
 		return;
+	}
 	ledger_reject_sample(r->ledger, status);
 	receive_refuse(r, status);
 }
@@ -205,7 +208,7 @@ static void receive_parse(struct receiver *r, size_t count)
 {
 	uint64_t bytes = 0;
 
-	r->lines = r->samples = 0;
+	r->lines = r->samples = r->taken = 0;
 	intake_lock(r->intake);
 	r->now_s = life_wall_ms() / 1000;
 	for (size_t i = 0; i < count; i++) {
@@ -214,6 +217,8 @@ static void receive_parse(struct receiver *r, size_t count)
 	}
 	/* Counted before the mutex goes: whoever has it sees as much received as came of it. */
 	tally_add(&r->ledger->samples, r->samples);
+	if (r->count_taken != NULL)
+		tally_add(r->count_taken, r->taken);
 	tally_add(&r->ledger->lines, r->lines);
 	tally_add(&r->ledger->datagram_bytes, bytes);
 	tally_add(&r->ledger->datagrams, count);
@@ -413,6 +418,12 @@ void receive_close(struct receiver *r)
 	if (r->buffer != NULL)
 		munmap(r->buffer, RECEIVE_BUFFER_BYTES);
 	free(r);
+}
+
+void receive_set_taken(struct receiver *r, tally_count *taken)
+{
+	assert(!r->running);
+	r->count_taken = taken;
 }
 
 void receive_set_lines(struct receiver *r, const struct line_options *lines)

@@ -44,6 +44,9 @@ int receive_open(const struct receive_options *options, struct intake *intake,
 		 struct ledger *ledger, struct receiver **out)
 	__attribute__((warn_unused_result));
 
+/* What is put into the open table is also counted here (borrowed). Before receive_start. */
+void receive_set_taken(struct receiver *r, tally_count *taken);
+
 /* Starts the thread. 0, a negative errno. */
 int receive_start(struct receiver *r) __attribute__((warn_unused_result));
 

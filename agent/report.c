@@ -28,6 +28,11 @@ static const struct report_row {
 	REPORT("samples.sealed", NULL, samples_sealed)
 	REPORT("samples.lost", NULL, lost_declared)
 	REPORT("samples.lost", NULL, lost_memory)
+	REPORT("samples.lost", NULL, lost_expired)
+	REPORT("samples.lost", NULL, lost_spool)
+	/* Who took them died before it could report that. */
+	REPORT("samples.received", NULL, lost_unsealed)
+	REPORT("samples.lost", NULL, lost_unsealed)
 	REPORT("kernel_drops", NULL, kernel_drops)
 	REPORT("datagrams.truncated", NULL, datagrams_truncated)
 	REPORT("lines.unsupported", "event", lines_event)

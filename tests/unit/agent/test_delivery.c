@@ -25,6 +25,7 @@ struct world {
 	struct delivery *d;
 	struct fake_relay a, b;
 	char relays[128];
+	char state_dir[64]; /* empty: the spool is in memory */
 	unsigned settled;
 	int64_t floor_second, pace_ms;
 };
@@ -73,7 +74,8 @@ static int setup(void **state)
 	w->beat.data = w;
 	uv_timer_start(&w->beat, on_beat, 5, 5);
 	assert_int_equal(identity_open(&w->identity, ""), 0);
-	w->config = (struct config){ .relays = w->relays, .spool_max = 1 << 20,
+	w->config = (struct config){ .relays = w->relays, .state_dir = w->state_dir,
+				     .spool_max = 1 << 20,
 				     .confirm_ms = 50, .peer_timeout_ms = 300 };
 	*state = w;
 	return 0;

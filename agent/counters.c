@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/counters.h"
+
+#include "proto/daemon/log.h"
+#include "proto/err.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const uint8_t counters_magic[8] = "HGCOUNT1";
+
+static_assert(sizeof(struct counters_page) <= COUNTERS_BYTES, "it fits its page");
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "counts are shared with the kernel, not with a lock");
+
+/* The page of an open file, which is made as long as it must be: a page behind the end of its file
+ * would kill us. 0, a negative errno. */
+static int counters_map(int fd, struct counters_page **page)
+{
+	void *at;
+	int status = posix_fallocate(fd, 0, COUNTERS_BYTES);
+
+	if (status != 0)
+		return -status;
+	at = mmap(NULL, COUNTERS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	*page = at;
+	return 0;
+}
+
+void counters_open(struct counters *c, const char *state_dir)
+{
+	char path[PATH_MAX];
+	int fd, status = 0;
+
+	*c = (struct counters){ .page = NULL };
+	c->page = &c->own;
+	if (*state_dir == '\0')
+		return;
+	if (snprintf(path, sizeof(path), "%s/counters", state_dir) >= (int)sizeof(path))
+		return;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	status = fd < 0 ? -errno : counters_map(fd, &c->page);
+	if (fd >= 0)
+		close(fd);
+	if (status < 0) {
+		log_warn("counters_unusable", "err=%s hint=\"samples that die unsealed will not be "
+			 "counted\"", err_name(status));
+		return;
+	}
+	c->mapped = true;
+	if (memcmp(c->page->magic, counters_magic, sizeof(counters_magic)) != 0)
+		memset(c->page, 0, COUNTERS_BYTES);
+}
+
+void counters_begin(struct counters *c, const struct stream_id *stream)
+{
+	tally_set(&c->page->taken, 0);
+	tally_set(&c->page->lost, 0);
+	tally_set(&c->page->sealed, 0);
+	tally_set(&c->page->in_memory, 0);
+	counters_set_stream(c, stream);
+	memcpy(c->page->magic, counters_magic, sizeof(counters_magic));
+}
+
+void counters_set_stream(struct counters *c, const struct stream_id *stream)
+{
+	c->page->stream = *stream;
+}
+
+void counters_close(struct counters *c)
+{
+	if (c->mapped)
+		munmap(c->page, COUNTERS_BYTES);
+	c->mapped = false;
+	c->page = &c->own;
+}
