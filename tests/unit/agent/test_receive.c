@@ -241,7 +241,9 @@ static void test_lines_and_rejects_are_counted_for_their_prefix(void **state)
 	say(w, "web.a:1:2:3|ms\nweb.a:x|c\nweb|1\n(web,x)\ndb.x:1|c|T5\nhourglass.x:1|c\n"
 	       "_e{1,1}:a|b");
 	until_read(w, 1);
+	intake_lock(&w->in);
 	assert_int_equal(w->in.open->latest->lines, 1);
+	intake_unlock(&w->in);
 	assert_int_equal(intake_copy_rejects(&w->in, &rejects), 0);
 	top_init(&none);
 	buf_init(&out, 65536);
