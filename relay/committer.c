@@ -75,11 +75,7 @@ void committer_set_floor(struct committer *c, int64_t floor_hour)
 
 void committer_store_up(struct committer *c, int64_t now_ms)
 {
-	size_t cursor = 0;
-	void *value;
-
-	while (map_next(&c->tracks, &cursor, NULL, &value))
-		reads_again(c, value, now_ms);
+	reads_all_again(c, now_ms);
 	c->read_at_ms = now_ms;
 	c->read_backoff_ms = 0;
 	c->flight_at_ms = now_ms;

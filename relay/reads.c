@@ -20,13 +20,23 @@ void reads_add(struct committer *c, struct track *t, int64_t now_ms)
 	list_move(t->delayed_until_ms > now_ms ? &c->delayed : &c->reads, &t->read_link);
 }
 
-void reads_again(struct committer *c, struct track *t, int64_t now_ms)
+/* Has a track's state read again and told as RESET, if it takes batches. */
+static void reads_again(struct committer *c, struct track *t, int64_t now_ms)
 {
 	if (t->peer == NULL || t->phase != TRACK_READY)
 		return;
 	merge_drop_waiting(c, t);
 	t->cause = FRAME_RESET;
 	reads_add(c, t, now_ms);
+}
+
+void reads_all_again(struct committer *c, int64_t now_ms)
+{
+	size_t cursor = 0;
+	void *value;
+
+	while (map_next(&c->tracks, &cursor, NULL, &value))
+		reads_again(c, value, now_ms);
 }
 
 /* The earliest end of a pause. Conflicts are rare, and so is anything on this list. */

@@ -16,9 +16,9 @@
 /* Has the state of a track read, after the track's pause if it has one to wait for. */
 void reads_add(struct committer *c, struct track *t, int64_t now_ms);
 
-/* Has the state of a track that takes batches read again and told as RESET; nothing that is merged
- * is thrown away. Any other track is left alone. */
-void reads_again(struct committer *c, struct track *t, int64_t now_ms);
+/* Has the states of all sessions' tracks that take batches read again and told as RESET; nothing
+ * that is merged is thrown away. */
+void reads_all_again(struct committer *c, int64_t now_ms);
 
 /* When reads_tick has something to do. */
 int64_t reads_due(const struct committer *c);
