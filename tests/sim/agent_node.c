@@ -314,6 +314,15 @@ static void agent_drop_committed(struct agent_node *a, uint32_t relay,
 	outbox_note_confirmed(&a->outbox, relay, session, &forged, agent_now(a));
 }
 
+static void agent_answer_ping(struct agent_node *a, uint32_t relay, const struct frame_ping *ping)
+{
+	struct frame pong = { .type = FRAME_PONG,
+			      .ping = { .token = ping->token,
+					.clock_ms = world_unix_ms(a->world) } };
+
+	(void)agent_send(a, relay, &pong);
+}
+
 static void agent_frame(struct agent_node *a, uint32_t relay, const struct frame *f)
 {
 	uint64_t session = a->peers[relay].session;
@@ -342,6 +351,9 @@ static void agent_frame(struct agent_node *a, uint32_t relay, const struct frame
 	case FRAME_CONFIRMED:
 		agent_note_states(a, relay, f);
 		outbox_note_confirmed(&a->outbox, relay, session, &f->streams, agent_now(a));
+		break;
+	case FRAME_PING:
+		agent_answer_ping(a, relay, &f->ping);
 		break;
 	case FRAME_BUSY:
 		outbox_peer_busy(&a->outbox, relay, f->busy);

@@ -8,7 +8,8 @@
 
 #include <assert.h>
 
-#define FAULTS_BEAT_MS 25
+#define FAULTS_BEAT_MS     25
+#define FAULTS_STORM_SEEDS 6 /* one in so many */
 
 static const uint32_t faults_rates[FAULT_COUNT] = {
 #define FAULT_RATE(name, rate) [FAULT_##name] = rate,
@@ -24,6 +25,22 @@ static int64_t faults_pick(struct world *w, const int64_t *choices, uint32_t cou
 #define FAULTS_PICK(w, ...)                                                                    \
 	faults_pick(w, (const int64_t[]){ __VA_ARGS__ },                                       \
 		    sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
+
+/* Some seeds are storms: relays that stop and go on with what they had in memory, while the store
+ * forgets, again and again, within one grace window. */
+static void faults_plan_storm(struct world *w)
+{
+	struct plan *p = &w->plan;
+
+	p->confirm_ms = FAULTS_PICK(w, 150, 400);
+	p->grace_ms = FAULTS_PICK(w, 400, 600);
+	for (int fault = 0; fault < FAULT_COUNT; fault++)
+		p->rates[fault] = 0;
+	p->rates[FAULT_RELAY_PAUSE] = 200;
+	p->rates[FAULT_STORE_RESTART] = 200;
+	p->rates[FAULT_RESET] = 60;
+	p->rates[FAULT_VIEW] = 100;
+}
 
 void faults_plan(struct world *w)
 {
@@ -45,6 +62,8 @@ void faults_plan(struct world *w)
 	for (int fault = 0; fault < FAULT_COUNT; fault++)
 		p->rates[fault] = rng_below(&w->rng, 2) * faults_rates[fault] *
 				  (1 + rng_below(&w->rng, 3)) / 2;
+	if (rng_below(&w->rng, FAULTS_STORM_SEEDS) == 0)
+		faults_plan_storm(w);
 }
 
 /* ---- processes ------------------------------------------------------------------------------------ */

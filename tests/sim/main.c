@@ -42,14 +42,18 @@ static void main_summary(const struct world_stats *n, double seconds)
 {
 	printf("%" PRIu64 " seeds, %" PRIu64 " batches, %" PRIu64 " commits sent, %" PRIu64
 	       " rolled back in %" PRIu64 " restarts, %" PRIu64 " agent kills, %" PRIu64
-	       " relay kills, %" PRIu64 " stops, %" PRIu64 " resets, %" PRIu64 " discards, %" PRIu64
-	       " sessions refused, %" PRIu64 " hours evicted, %" PRIu64 " late calls, %" PRIu64
-	       " streams swept, %" PRIu64 " lost, %" PRIu64 " twice, %" PRIu64 " torn, %" PRIu64
-	       " wrong, %" PRIu64 " declared lost, %" PRIu64 " stuck, %.1f s (%.0f seeds/s)\n",
+	       " relay kills, %" PRIu64 " stops, %" PRIu64 " resets, ",
 	       n->seeds, n->batches, n->commits, n->rolled_back, n->restarts, n->agent_kills,
-	       n->relay_kills, n->pauses, n->resets, n->discards, n->sessions_refused, n->evictions,
-	       n->late_calls, n->swept, n->lost, n->twice, n->torn, n->wrong, n->declared, n->stuck,
-	       seconds, (double)n->seeds / seconds);
+	       n->relay_kills, n->pauses, n->resets);
+	printf("%" PRIu64 " discards, %" PRIu64 " sessions refused (%" PRIu64
+	       " out of chain), %" PRIu64 " hours evicted, %" PRIu64 " late calls, %" PRIu64
+	       " streams swept, ",
+	       n->discards, n->sessions_refused, n->chains_broken, n->evictions, n->late_calls,
+	       n->swept);
+	printf("%" PRIu64 " lost, %" PRIu64 " twice, %" PRIu64 " torn, %" PRIu64 " wrong, %" PRIu64
+	       " declared lost, %" PRIu64 " stuck, %.1f s (%.0f seeds/s)\n",
+	       n->lost, n->twice, n->torn, n->wrong, n->declared, n->stuck, seconds,
+	       (double)n->seeds / seconds);
 }
 
 static int main_one(const struct options *o)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/relay_node.h"
 
+#include "proto/err.h"
 #include "proto/hour.h"
 #include "tests/sim/net.h"
 #include "tests/sim/redis_link.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 #define RELAY_TICK_MS      1000
-#define RELAY_LEAVE_MS     2000
+#define RELAY_LEAVE_MS     2000 /* each of two waits */
 #define RELAY_EVICT_MS     300
 #define RELAY_RETENTION_H  840
 
@@ -160,6 +161,7 @@ static void relay_on_refused(void *arg, struct session *s, int code, const char 
 
 	(void)text;
 	r->world->stats.sessions_refused++;
+	r->world->stats.chains_broken += code == ERR_BAD_CHAIN;
 	world_note(r->world, TRACE_RELAY_REFUSES, r->index, c->agent, (uint64_t)(int64_t)code, 0);
 }
 
@@ -270,12 +272,50 @@ void relay_leave(struct relay_node *r)
 
 	world_note(w, TRACE_RELAY_LEAVE, r->index, 0, 0, 0);
 	r->leaving = true;
+	r->draining = false;
 	r->leave_until_ms = w->now_ms + RELAY_LEAVE_MS;
 	relay_each_session(r, session_leave);
-	for (uint32_t p = 0; p < w->plan.partitions; p++)
-		committer_drain(&r->committers[p]);
 	relay_run(r);
 }
+
+static bool relay_is_quiet(const struct relay_node *r)
+{
+	const struct world *w = r->world;
+
+	for (size_t i = 0; i < w->conn_count; i++)
+		if (w->conns[i]->relay == r->index && w->conns[i]->relay_open &&
+		    !session_quiet(&w->conns[i]->session))
+			return false;
+	return true;
+}
+
+static bool relay_is_idle(const struct relay_node *r)
+{
+	for (uint32_t p = 0; p < r->world->plan.partitions; p++)
+		if (!committer_idle(&r->committers[p]))
+			return false;
+	return true;
+}
+
+/* First what is on its way is awaited, then what is held is committed; each for a while only. */
+static void relay_go_on_leaving(struct relay_node *r)
+{
+	struct world *w = r->world;
+	bool overdue = w->now_ms >= r->leave_until_ms;
+
+	if (!r->draining && (overdue || relay_is_quiet(r))) {
+		r->draining = true;
+		r->leave_until_ms = w->now_ms + RELAY_LEAVE_MS;
+		for (uint32_t p = 0; p < w->plan.partitions; p++)
+			committer_drain(&r->committers[p]);
+		r->wake_ms = w->now_ms + 1;
+	} else if (r->draining && (overdue || relay_is_idle(r))) {
+		link_lose(r);
+		relay_release(r);
+		r->back_ms = w->now_ms + rng_between(&w->rng, 100, 3000);
+	}
+}
+
 
 /* ---- what happens -------------------------------------------------------------------------------- */
 
@@ -360,14 +400,6 @@ static void relay_tick_sessions(struct relay_node *r)
 			session_tick(&w->conns[i]->session, relay_now(r));
 }
 
-static bool relay_is_idle(const struct relay_node *r)
-{
-	for (uint32_t p = 0; p < r->world->plan.partitions; p++)
-		if (!committer_idle(&r->committers[p]))
-			return false;
-	return true;
-}
-
 static int64_t relay_tick_committers(struct relay_node *r)
 {
 	int64_t due = INT64_MAX;
@@ -396,11 +428,8 @@ void relay_run(struct relay_node *r)
 	/* Due now and still due: it waits for an answer or for the link, not for a spinning loop. */
 	if (r->wake_ms <= w->now_ms)
 		r->wake_ms = w->now_ms + 1;
-	if (r->leaving && (relay_is_idle(r) || w->now_ms >= r->leave_until_ms)) {
-		link_lose(r);
-		relay_release(r);
-		r->back_ms = w->now_ms + rng_between(&w->rng, 100, 3000);
-	}
+	if (r->leaving)
+		relay_go_on_leaving(r);
 }
 
 int64_t relay_due(const struct relay_node *r)

@@ -171,9 +171,11 @@ static void world_tell(const struct world *w, const struct book_result *result)
 	trace_print(&w->trace, stderr);
 	fprintf(stderr,
 		"seed %" PRIu64 " without %s: lost %" PRIu64 ", twice %" PRIu64 ", torn %" PRIu64
-		", wrong %" PRIu64 ", declared lost %" PRIu64 ", %s\n",
+		", wrong %" PRIu64 ", declared lost %" PRIu64 ", out of chain %" PRIu64
+		", %s\n",
 		w->seed, rule_texts[w->without].word, result->lost, result->twice, result->torn,
-		result->wrong, w->stats.declared, w->stuck ? w->stuck : "all settled");
+		result->wrong, w->stats.declared, w->stats.chains_broken,
+		w->stuck ? w->stuck : "all settled");
 	if (result->first_bad < w->book.count) {
 		const struct book_batch *b = &w->book.batches[result->first_bad];
 		uint64_t incarnation;
@@ -220,7 +222,7 @@ struct world_verdict world_run(const struct world_options *options, struct world
 	w->stats.wrong = result.wrong;
 	w->stats.stuck = w->stuck != NULL;
 	verdict.failed = result.lost || result.twice || result.torn || result.wrong ||
-			 w->stats.declared || w->stuck;
+			 w->stats.declared || w->stuck || w->stats.chains_broken;
 	verdict.hash = w->trace.hash;
 	if (verdict.failed && options->tell)
 		world_tell(w, &result);

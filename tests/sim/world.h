@@ -129,6 +129,7 @@ struct relay_node {
 	uint32_t index;
 	bool alive;
 	bool leaving;
+	bool draining; /* leaving: nothing more is awaited from agents */
 	int64_t paused_until_ms;
 	int64_t back_ms;
 	int64_t leave_until_ms;
@@ -152,7 +153,7 @@ struct relay_node {
 
 struct world_stats {
 	uint64_t seeds, batches, rolled_back, restarts, agent_kills, relay_kills, pauses;
-	uint64_t resets, discards, sessions_refused, evictions, late_calls, swept, commits;
+	uint64_t resets, discards, sessions_refused, chains_broken, evictions, late_calls, swept, commits;
 	uint64_t lost, twice, torn, wrong, stuck, declared;
 };
 
