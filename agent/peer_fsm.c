@@ -26,9 +26,11 @@ static bool peer_fsm_serves(const struct peer_fsm *f)
 static int64_t peer_fsm_wait_ms(struct peer_fsm *f, uint32_t random)
 {
 	int64_t most = f->window_ms;
-	int64_t least = most > PEER_BACKOFF_MS ? most / 4 : PEER_BACKOFF_MIN_MS;
+	int64_t least = most > PEER_BACKOFF_MS ? most / 3 : PEER_BACKOFF_MIN_MS;
 
-	f->window_ms = 2 * most < PEER_BACKOFF_MAX_MS ? 2 * most : PEER_BACKOFF_MAX_MS;
+	f->window_ms = most + PEER_BACKOFF_STEP_MS;
+	if (f->window_ms > PEER_BACKOFF_MAX_MS)
+		f->window_ms = PEER_BACKOFF_MAX_MS;
 	return least + (int64_t)random % (most - least + 1);
 }
 

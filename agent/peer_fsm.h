@@ -12,10 +12,11 @@
  *
  * When a relay goes, all its agents lose it in the same millisecond, and it may be back a second
  * later with cold caches: they must not come together, then or ever after. So each waits any time of
- * a window, 100 ms to 2 s at first, and as long as it is not let in the window doubles, to
- * 10 s; from the second on a quarter of it is always waited. Of 1,000 agents no tenth of a second
- * sees more than a tenth, and of a relay that is away long, 3 per cent. Who is REFUSED
- * waits in the last window at once: only a person can help.
+ * a window, 100 ms to 2 s at first, and as long as it is not let in the window grows by a second,
+ * to 10 s; from the second on a third of it is always waited. Of 1,000 agents no tenth of a
+ * second sees more than a tenth, and 4 per cent when a relay is away for long; nobody comes
+ * a third time within the first second. Who is REFUSED waits in the last window at once: only
+ * a person can help.
  */
 #ifndef AGENT_PEER_FSM_H
 #define AGENT_PEER_FSM_H
@@ -26,6 +27,7 @@
 #define PEER_PING_MS         250
 #define PEER_BACKOFF_MIN_MS  100   /* the least to wait */
 #define PEER_BACKOFF_MS      2000  /* the first window */
+#define PEER_BACKOFF_STEP_MS 1000  /* the next is wider by */
 #define PEER_BACKOFF_MAX_MS  10000 /* the last */
 
 /* X(name, text, what it waits for) */

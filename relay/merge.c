@@ -146,27 +146,26 @@ int merge_receive(struct committer *c, struct track *t, const struct frame_batch
 	return ERR_BAD_CHAIN;
 }
 
-/* Merges a track's waiting batches while the commit takes them. */
-static int merge_track(struct committer *c, struct track *t, int64_t now_ms)
+/* Merges the first waiting batch of a track. */
+static int merge_next(struct committer *c, struct track *t, int64_t now_ms)
 {
-	while (!list_empty(&t->batches) && !merge_closed(c)) {
-		struct track_batch *b = LIST_ENTRY(t->batches.next, struct track_batch, link);
-		struct stream_state after = b->after;
-		int rc = merge_one(c, t, slice_of(b->bytes, b->size), &after, b->lost, now_ms);
+	struct track_batch *b = LIST_ENTRY(t->batches.next, struct track_batch, link);
+	struct stream_state after = b->after;
+	int rc = merge_one(c, t, slice_of(b->bytes, b->size), &after, b->lost, now_ms);
 
-		if (rc < 0)
-			return rc;
+	if (rc == 0)
 		c->waiting_bytes -= track_pop(t);
-	}
-	return 0;
+	return rc;
 }
 
+/* Tracks take turns: one whose agent has a backlog would be first for as long as that lasts, and
+ * the fresh batches of all others would wait. */
 void merge_waiting(struct committer *c, int64_t now_ms)
 {
 	while (!list_empty(&c->waiting) && !merge_closed(c)) {
 		struct track *t = LIST_ENTRY(c->waiting.next, struct track, waiting_link);
 		struct committer_peer *peer = t->peer;
-		int rc = merge_track(c, t, now_ms);
+		int rc = merge_next(c, t, now_ms);
 
 		/* A session owns what waits: with it gone the batches are gone. */
 		assert(peer != NULL);
@@ -175,6 +174,8 @@ void merge_waiting(struct committer *c, int64_t now_ms)
 			c->o.effects->refuse(c->o.arg, peer, rc);
 		} else if (list_empty(&t->batches)) {
 			list_remove(&t->waiting_link);
+		} else {
+			list_move(&c->waiting, &t->waiting_link);
 		}
 	}
 }

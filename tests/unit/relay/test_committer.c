@@ -333,6 +333,41 @@ static void test_a_closed_commit_does_not_wait_for_commit_ms(void **state)
 	assert_true(committer_due(&w->c) <= w->now);
 }
 
+/* An agent whose every batch fills a commit, and another that has one small one. */
+static void test_a_backlog_of_one_agent_does_not_hold_up_another(void **state)
+{
+	struct world *w = *state;
+	struct stream_state a = open_stream(w, &w->peer, &w->a);
+	struct stream_state b = open_stream(w, &w->other, &w->b);
+	struct source_group groups[LIMIT_COMMIT_HOURS];
+
+	for (int i = 0; i < LIMIT_COMMIT_HOURS; i++)
+		groups[i] = (struct source_group){
+			"x", SECOND - (int64_t)(LIMIT_COMMIT_HOURS - 1 - i) * 3600
+		};
+	for (uint64_t seq = 1; seq <= 6; seq++) {
+		source_seal(&w->a, groups, LIMIT_COMMIT_HOURS);
+		assert_int_equal(send_batch(w, &w->peer, &w->a, seq, seq == 1 ? &a : NULL), 0);
+	}
+	source_count(&w->b, "y", SECOND);
+	assert_int_equal(send_batch(w, &w->other, &w->b, 1, &b), 0);
+	settle(w);
+	expect(w, COMMITTED, &w->a, 1, "c");
+	expect(w, COMMITTED, &w->a, 2, "c");
+	/* The turn after A's was B's; A's order is kept. */
+	if (memcmp(w->heard[w->read].stream.id.bytes, w->b.id.bytes, STREAM_ID_BYTES) == 0) {
+		expect(w, COMMITTED, &w->b, 1, "c");
+		expect(w, COMMITTED, &w->a, 3, "c");
+	} else {
+		expect(w, COMMITTED, &w->a, 3, "c");
+		expect(w, COMMITTED, &w->b, 1, "c");
+	}
+	for (uint64_t seq = 4; seq <= 6; seq++)
+		expect(w, COMMITTED, &w->a, seq, "c");
+	expect_nothing(w);
+	assert_true(stored(w, "x") == 6 * LIMIT_COMMIT_HOURS && stored(w, "y") == 1);
+}
+
 static void test_a_malformed_waiting_batch_ends_its_session_only(void **state)
 {
 	struct world *w = *state;
@@ -381,6 +416,7 @@ int main(void)
 		T(a_failed_open_is_asked_again),
 		T(a_closed_commit_lets_batches_wait_in_order),
 		T(a_closed_commit_does_not_wait_for_commit_ms),
+		T(a_backlog_of_one_agent_does_not_hold_up_another),
 		T(a_malformed_waiting_batch_ends_its_session_only),
 	};
 
