@@ -2,6 +2,7 @@
 #include "queryd/fetch.h"
 
 #include "proto/err.h"
+#include "proto/hour.h"
 #include "proto/rkey.h"
 #include "queryd/plan.h"
 
@@ -18,8 +19,9 @@ static size_t count_commands(const void *work)
 static bool comes_last(const void *work, size_t index)
 {
 	size_t count;
+	enum plan_ask ask = plan_commands(work, &count)[index].ask;
 
-	return plan_commands(work, &count)[index].ask == PLAN_MANIFEST;
+	return ask == PLAN_MANIFEST || ask == PLAN_DAY;
 }
 
 /* ---- replies -------------------------------------------------------------------------------- */
@@ -78,8 +80,10 @@ static bool put_reply(void *work, size_t index, const redisReply *reply)
 
 	switch (command->ask) {
 	case PLAN_MANIFEST:
+	case PLAN_DAY:
 		return put_manifest(work, index, reply);
 	case PLAN_CELLS:
+	case PLAN_DAY_CELLS:
 		return put_cells(work, index, command->kinds, reply);
 	case PLAN_FIRST:
 	case PLAN_LAST:
@@ -98,7 +102,9 @@ static int send_cells(struct fetch *f, const struct plan *plan, size_t index, co
 	uint8_t fields[STAT_KINDS][RKEY_FIELD_SIZE];
 	struct slice argv[2 + STAT_KINDS] = { slice_text("HMGET") };
 
-	argv[1] = slice_text(rkey_cells(tag, command->hour, command->pid, key));
+	argv[1] = slice_text(command->ask == PLAN_CELLS ?
+				     rkey_cells(tag, command->hour, command->pid, key) :
+				     rkey_day_cells(tag, hour_day(command->hour), key));
 	for (i = 0; i < STAT_KINDS; i++) {
 		if (command->kinds & 1u << i)
 			argv[argc++] = rkey_field(stat_kinds[i], plan_key(plan), fields[i]);
@@ -133,11 +139,20 @@ static int send_command(struct fetch *f, const void *work, size_t index)
 	if (!fleet_is_known(fetch_fleet(f)))
 		return ERR_STORE_DOWN;
 	tag = fleet_tag_of(fetch_fleet(f), plan_key(work));
-	if (command->ask == PLAN_CELLS)
+	switch (command->ask) {
+	case PLAN_CELLS:
+	case PLAN_DAY_CELLS:
 		return send_cells(f, work, index, tag);
-	if (command->ask != PLAN_MANIFEST)
+	case PLAN_FIRST:
+	case PLAN_LAST:
 		return send_score(f, work, index, tag);
-	argv[1] = slice_text(rkey_manifest(tag, command->hour, key));
+	case PLAN_MANIFEST:
+		argv[1] = slice_text(rkey_manifest(tag, command->hour, key));
+		break;
+	case PLAN_DAY:
+		argv[1] = slice_text(rkey_day_manifest(tag, hour_day(command->hour), key));
+		break;
+	}
 	return fetch_send(f, index, 2, argv);
 }
 

@@ -41,12 +41,12 @@ static int ask_names(struct plan *p, enum plan_ask ask, unsigned kinds)
 	return status;
 }
 
-static int start_window(struct plan *p)
+int plan_start_hours(struct plan *p)
 {
 	int64_t from = p->next_hour;
 	int64_t to = from + PLAN_WINDOW_HOURS;
 
-	p->next_hour = to < p->to_hour ? to : p->to_hour;
+	p->next_hour = to < p->stop_hour ? to : p->stop_hour;
 	p->phase = PHASE_MAIN;
 	return plan_window_start(&p->main, from, p->next_hour, p->kinds, &p->round);
 }
@@ -57,7 +57,7 @@ static int start(struct plan *p)
 
 	p->next_hour = p->from_hour;
 	if (p->route != ROUTE_KEY)
-		return start_window(p);
+		return plan_start_next(p);
 	p->phase = PHASE_NAMES;
 	status = ask_names(p, PLAN_FIRST, p->asked);
 	return status ? status : ask_names(p, PLAN_LAST, p->asked);
@@ -109,6 +109,7 @@ void plan_free(struct plan *p)
 		drop_kind(p, i);
 	plan_window_release(&p->main);
 	plan_window_release(&p->back);
+	plan_window_release(&p->days);
 	free(p->round.list);
 	free(p->key);
 	free(p);
@@ -129,18 +130,22 @@ const struct plan_command *plan_commands(const struct plan *p, size_t *count)
 
 static struct plan_window *window(struct plan *p)
 {
+	if (p->phase == PHASE_DAYS)
+		return &p->days;
 	return p->phase == PHASE_BACK ? &p->back : &p->main;
 }
 
 void plan_put_pid(struct plan *p, size_t command, struct slice pid, struct slice version)
 {
-	assert(p->round.list[command].ask == PLAN_MANIFEST);
+	assert(p->round.list[command].ask == PLAN_MANIFEST ||
+	       p->round.list[command].ask == PLAN_DAY);
 	plan_window_put_pid(window(p), p->round.list[command].slot, pid, version);
 }
 
 void plan_put_cell(struct plan *p, size_t command, enum kind kind, struct slice blob)
 {
-	assert(p->round.list[command].ask == PLAN_CELLS);
+	assert(p->round.list[command].ask == PLAN_CELLS ||
+	       p->round.list[command].ask == PLAN_DAY_CELLS);
 	plan_window_put_cell(window(p), p->round.list[command].slot, kind, blob);
 }
 
@@ -226,7 +231,7 @@ static int list_hour(struct plan *p, size_t kind, int64_t hour, struct cell *cel
 	return push_point(p, kind, &fold);
 }
 
-static int fold_hour(struct plan *p, size_t kind, int64_t hour, struct cell **cell)
+static int fold_one(struct plan *p, size_t kind, int64_t hour, struct cell **cell, bool is_day)
 {
 	struct plan_fold *fold = &p->folds[kind];
 	struct cell_gauge gauge;
@@ -234,42 +239,50 @@ static int fold_hour(struct plan *p, size_t kind, int64_t hour, struct cell **ce
 	int status = 0;
 
 	if (is_gauge) {
+		int64_t last = is_day ? hour + DAY_HOURS - 1 : hour;
+
 		cell_gauge(*cell, &gauge);
-		gauge_trail_put(&p->trail, hour, &gauge);
-		gauge.last = gauge_trail_last(&p->trail, hour, &gauge.has_last);
+		gauge_trail_put(&p->trail, last, &gauge);
+		gauge.last = gauge_trail_last(&p->trail, last, &gauge.has_last);
 	}
 	if (fold->any && fold->to_hour <= hour)
 		status = close_fold(p, kind);
 	if (!fold->any)
 		open_fold(p, kind, hour);
-	if (status == 0 && p->route == ROUTE_DAY)
+	if (status == 0 && p->route == ROUTE_DAY && !is_day)
 		status = list_hour(p, kind, hour, *cell, is_gauge ? &gauge : NULL);
 	if (status == 0)
 		status = plan_fold_add(fold, cell, is_gauge ? &gauge : NULL);
 	return status;
 }
 
-/* Folds the settled hours. The first kind that has data is the answer's, so a kind found ends
- * the interest in those behind it. */
+/* The first kind that has data is the answer's, so a kind found ends the interest in those
+ * behind it. */
+int plan_fold_cells(struct plan *p, struct plan_hour *from, bool is_day)
+{
+	size_t kind, behind;
+
+	for (kind = 0; kind < STAT_KINDS; kind++) {
+		if (p->kinds & 1u << kind && from->cells[kind])
+			break;
+	}
+	if (kind == STAT_KINDS)
+		return 0;
+	p->kinds &= (2u << kind) - 1;
+	for (behind = kind + 1; behind < STAT_KINDS; behind++)
+		drop_kind(p, behind);
+	return fold_one(p, kind, from->hour, &from->cells[kind], is_day);
+}
+
+/* Folds the settled hours. */
 static int fold_window(struct plan *p)
 {
-	size_t i, kind, behind;
+	size_t i;
 	int status = 0;
 
 	p->digest = plan_window_digest(&p->main, p->digest);
-	for (i = 0; i < p->main.count && status == 0; i++) {
-		struct plan_hour *hour = &p->main.hours[i];
-		for (kind = 0; kind < STAT_KINDS; kind++) {
-			if (p->kinds & 1u << kind && hour->cells[kind])
-				break;
-		}
-		if (kind == STAT_KINDS)
-			continue;
-		p->kinds &= (2u << kind) - 1;
-		for (behind = kind + 1; behind < STAT_KINDS; behind++)
-			drop_kind(p, behind);
-		status = fold_hour(p, kind, hour->hour, &hour->cells[kind]);
-	}
+	for (i = 0; i < p->main.count && status == 0; i++)
+		status = plan_fold_cells(p, &p->main.hours[i], false);
 	return status;
 }
 
@@ -320,7 +333,7 @@ static void follow_trail(struct plan *p)
 	plan_window_release(&p->back);
 }
 
-static bool found_any(const struct plan *p)
+bool plan_found_any(const struct plan *p)
 {
 	size_t i;
 
@@ -331,23 +344,41 @@ static bool found_any(const struct plan *p)
 	return false;
 }
 
-/* The hours of a window are there: fold them, then take the next ones or end. */
-static int after_window(struct plan *p)
+/* All that was asked for is through. */
+static int finish(struct plan *p)
 {
 	size_t i;
-	int status = fold_window(p);
+	int status = 0;
 
-	if (status == 0 && p->next_hour < p->to_hour)
-		return start_window(p);
 	plan_window_release(&p->main);
 	for (i = 0; i < STAT_KINDS && status == 0; i++)
 		status = close_fold(p, i);
 	p->phase = PHASE_DONE;
-	if (status == 0 && !found_any(p) && p->route != ROUTE_KEY) {
+	if (status == 0 && !plan_found_any(p) && p->route != ROUTE_KEY) {
 		p->phase = PHASE_LATE;
 		status = ask_names(p, PLAN_LAST, ALL_KINDS);
 	}
 	return status;
+}
+
+/* Days are there: fold them, then take what comes next or end. */
+static int after_days(struct plan *p)
+{
+	int status = plan_day_next(p);
+
+	if (status != 0)
+		return status < 0 ? status : 0;
+	return finish(p);
+}
+
+/* The hours of a window are there: fold them, then take the next ones, or what comes next. */
+static int after_window(struct plan *p)
+{
+	int status = fold_window(p);
+
+	if (status < 0)
+		return status;
+	return p->next_hour < p->stop_hour ? plan_start_hours(p) : after_days(p);
 }
 
 /* The names of an overview are there: its hour is the last one of the first kind that has it. */
@@ -365,8 +396,8 @@ static int after_names(struct plan *p)
 		return 0;
 	p->kinds = 1u << best;
 	p->from_hour = p->next_hour = p->last_hours[best];
-	p->to_hour = p->from_hour + 1;
-	return start_window(p);
+	p->to_hour = p->stop_hour = p->from_hour + 1;
+	return plan_start_hours(p);
 }
 
 static int step_window(struct plan *p)
@@ -377,6 +408,8 @@ static int step_window(struct plan *p)
 		return window(p)->error;
 	if (status == PLAN_MORE)
 		return 0;
+	if (p->phase == PHASE_DAYS)
+		return after_days(p);
 	if (p->phase == PHASE_BACK) {
 		follow_trail(p);
 		return after_window(p);
@@ -416,8 +449,8 @@ struct plan_costs plan_costs(const struct plan *p)
 {
 	struct plan_costs sum = p->main.costs;
 
-	sum.cells += p->back.costs.cells;
-	sum.bytes += p->back.costs.bytes;
-	sum.retries += p->back.costs.retries;
+	sum.cells += p->back.costs.cells + p->days.costs.cells;
+	sum.bytes += p->back.costs.bytes + p->days.costs.bytes;
+	sum.retries += p->back.costs.retries + p->days.costs.retries;
 	return sum;
 }

@@ -7,12 +7,15 @@
  *
  * An hour counts only the partials that its manifest names, so it is read between two
  * manifests with the same set of them. Hours are taken 48 at a time: a request holds a bounded
- * number of cells. A gauge hour that only has changes makes the plan look 24 hours back. When
+ * number of cells. Where a span takes whole days that are over (a range by days or in total), their
+ * rolled-up cells are read in place of the hours, 48 at a time; a day that is not rolled up is read by
+ * its hours. A day's own answer lists its hours; only when there are none its rolled-up cell is
+ * read. A gauge hour that only has changes makes the plan look 24 hours back. When
  * nothing is found, the names say why. An overview of a key asks the names first.
  *
  * Works in rounds: plan_commands() lists what to ask, the answers are put in any order, and
  * plan_step() says what is next. Pure: no Redis, no clock, no sockets; many plans can run in
- * one thread. Many keys at once are survey.h's; day manifests have their place here later.
+ * one thread. Many keys at once are survey.h's.
  */
 #ifndef QUERYD_PLAN_H
 #define QUERYD_PLAN_H
@@ -34,6 +37,8 @@ struct plan;
 enum plan_ask {
 	PLAN_MANIFEST, /* all fields of the hour's manifest: plan_put_pid each */
 	PLAN_CELLS,    /* the key's fields of `kinds` in the partial: plan_put_cell each */
+	PLAN_DAY,      /* as MANIFEST, of the day that begins with the hour */
+	PLAN_DAY_CELLS, /* as CELLS, of that day */
 	PLAN_FIRST,    /* the score of the key's field of a kind in nf: plan_put_score */
 	PLAN_LAST,     /* the same in nl */
 };
@@ -41,7 +46,7 @@ enum plan_ask {
 struct plan_command {
 	enum plan_ask ask;
 	unsigned kinds; /* bits by stat_kind_index(); of FIRST and LAST one */
-	int64_t hour;   /* of MANIFEST and CELLS */
+	int64_t hour;   /* but of FIRST and LAST */
 	uint64_t pid;   /* of CELLS */
 	size_t slot;    /* private */
 };

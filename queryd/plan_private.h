@@ -15,6 +15,7 @@
 
 enum plan_phase {
 	PHASE_NAMES, /* an overview: which kinds, which hour */
+	PHASE_DAYS,  /* days rolled up, of those asked for */
 	PHASE_MAIN,  /* the hours asked for */
 	PHASE_BACK,  /* the 24 hours before them, for a gauge */
 	PHASE_LATE,  /* nothing was found: is the key known at all? */
@@ -35,10 +36,14 @@ struct plan {
 	enum kind kind;
 	enum route_step step;
 	int64_t from_hour, to_hour, next_hour;
+	int64_t stop_hour; /* hours are read up to here; then days again, or the end */
 	struct plan_settings settings;
 	enum plan_phase phase;
 	struct plan_round round;
 	struct plan_window main, back;
+	struct plan_window days; /* settled ones, from day_at on not yet folded */
+	size_t day_at;
+	bool days_last; /* a day whose hours had nothing: only its rolled-up form is left */
 	unsigned asked; /* kinds that the answer may be of; bits by stat_kind_index() */
 	unsigned kinds; /* those of them still of interest: a kind found ends those behind it */
 	struct gauge_trail trail;
@@ -51,5 +56,24 @@ struct plan {
 	uint64_t digest;
 	int error;
 };
+
+/* Folds the first kind that has data of an hour's cells, or a day's. 0, -ENOMEM, what cell_merge says. */
+int plan_fold_cells(struct plan *p, struct plan_hour *from, bool is_day)
+	__attribute__((warn_unused_result));
+
+/* Starts the hours from next_hour on, up to stop_hour and a window at most. */
+int plan_start_hours(struct plan *p) __attribute__((warn_unused_result));
+
+/* Whether anything was found that may be the answer. */
+bool plan_found_any(const struct plan *p);
+
+/* ---- plan_day.c ------------------------------------------------------------------------------- */
+
+/* Starts what comes at next_hour: days, where rolled-up ones may be used, or hours. */
+int plan_start_next(struct plan *p) __attribute__((warn_unused_result));
+
+/* Goes on behind the days that are folded: starts the hours of one that is not rolled up, or what comes
+ * next. 1 with commands to ask, 0 when all that was asked for is through, or what failed. */
+int plan_day_next(struct plan *p) __attribute__((warn_unused_result));
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "proto/err.h"
 #include "proto/hash.h"
+#include "proto/hour.h"
 #include "queryd/plan_fold.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ void plan_window_release(struct plan_window *w)
 static int ask_manifest(struct plan_window *w, size_t slot, struct plan_round *round)
 {
 	const struct plan_command command = {
-		.ask = PLAN_MANIFEST,
+		.ask = w->days ? PLAN_DAY : PLAN_MANIFEST,
 		.hour = w->hours[slot].hour,
 		.slot = slot,
 	};
@@ -64,19 +65,35 @@ static int ask_manifest(struct plan_window *w, size_t slot, struct plan_round *r
 	return plan_round_add(round, &command);
 }
 
-int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour, unsigned kinds,
-		      struct plan_round *round)
+static int start(struct plan_window *w, int64_t from_hour, int64_t to_hour, int64_t step,
+		 struct plan_round *round)
 {
 	int status = 0;
 
-	plan_window_release(w);
-	w->kinds = kinds;
 	w->reading = false;
-	for (; from_hour < to_hour && status == 0; from_hour++) {
+	for (; from_hour < to_hour && status == 0; from_hour += step) {
 		w->hours[w->count].hour = from_hour;
 		status = ask_manifest(w, w->count++, round);
 	}
 	return status;
+}
+
+int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour, unsigned kinds,
+		      struct plan_round *round)
+{
+	plan_window_release(w);
+	w->kinds = kinds;
+	w->days = false;
+	return start(w, from_hour, to_hour, 1, round);
+}
+
+int plan_window_start_days(struct plan_window *w, int64_t from_hour, int64_t to_hour,
+			   unsigned kinds, struct plan_round *round)
+{
+	plan_window_release(w);
+	w->kinds = kinds;
+	w->days = true;
+	return start(w, from_hour, to_hour, DAY_HOURS, round);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -108,7 +125,7 @@ static int ask_cells(struct plan_window *w, size_t slot, struct plan_round *roun
 {
 	struct plan_hour *hour = &w->hours[slot];
 	struct plan_command command = {
-		.ask = PLAN_CELLS,
+		.ask = w->days ? PLAN_DAY_CELLS : PLAN_CELLS,
 		.kinds = w->kinds,
 		.hour = hour->hour,
 		.slot = slot,

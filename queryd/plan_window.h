@@ -1,9 +1,10 @@
 /*
- * plan_window.h - some consecutive hours of one key, read between two manifests.
+ * plan_window.h - some consecutive hours, or days, of one key, read between two manifests.
  *
  * Used by plan.h alone. A window lists its hours' manifests, then reads the cells of the
  * partials named there and the manifests again; hours whose set of partials changed in between
- * are read once more. Cells are merged as they come.
+ * are read once more. Cells are merged as they come. A day rolled up is read in the same way: its
+ * manifest names one partial, or there is none.
  */
 #ifndef QUERYD_PLAN_WINDOW_H
 #define QUERYD_PLAN_WINDOW_H
@@ -13,7 +14,7 @@
 #include "queryd/plan.h"
 
 struct plan_hour {
-	int64_t hour;
+	int64_t hour;           /* of a day the first */
 	struct partials listed; /* what is being read */
 	struct partials again;  /* what the manifest says now */
 	struct cell *cells[STAT_KINDS];
@@ -25,6 +26,7 @@ struct plan_window {
 	struct plan_hour hours[PLAN_WINDOW_HOURS];
 	size_t count;
 	unsigned kinds;
+	bool days;    /* not hours */
 	bool reading; /* the round under way reads cells */
 	struct plan_costs costs;
 	int error;
@@ -45,6 +47,11 @@ int plan_round_add(struct plan_round *round, const struct plan_command *command)
  * manifests. 0 and the codes of plan_round_add. */
 int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour, unsigned kinds,
 		      struct plan_round *round) __attribute__((warn_unused_result));
+
+/* The same with whole days: both ends are the first hours of days. */
+int plan_window_start_days(struct plan_window *w, int64_t from_hour, int64_t to_hour,
+			   unsigned kinds, struct plan_round *round)
+	__attribute__((warn_unused_result));
 
 /* Answers, as in plan.h; what is wrong with one is kept in w->error. */
 void plan_window_put_pid(struct plan_window *w, size_t slot, struct slice pid,

@@ -26,6 +26,9 @@
 
 #define PLAN_STORE_CELLS 4096
 
+/* A day's cells lie at its first hour and so much. */
+#define PLAN_STORE_DAY (INT64_C(1) << 40)
+
 struct plan_store_cell {
 	int64_t hour;
 	uint64_t pid;
@@ -71,6 +74,14 @@ static inline void plan_store_put(struct plan_store *s, int64_t hour, uint64_t p
 	cell_free(cell);
 }
 
+/* The same as the cell of a day rolled up. */
+static inline void plan_store_put_day(struct plan_store *s, int64_t first_hour, uint64_t pid,
+				      struct cell *cell)
+{
+	plan_store_put(s, first_hour, pid, cell);
+	s->cells[s->count - 1].hour += PLAN_STORE_DAY;
+}
+
 /* Stores bytes in the place of a cell. */
 static inline void plan_store_put_blob(struct plan_store *s, int64_t hour, uint64_t pid,
 				       enum kind kind, const void *bytes, size_t size)
@@ -110,13 +121,13 @@ static inline void plan_store_answer_manifest(struct plan_store *s, struct plan 
 }
 
 static inline void plan_store_answer_cells(struct plan_store *s, struct plan *plan, size_t index,
-					   const struct plan_command *command)
+					   const struct plan_command *command, int64_t hour)
 {
 	size_t i;
 
 	for (i = 0; i < s->count; i++) {
 		const struct plan_store_cell *c = &s->cells[i];
-		if (c->hour == command->hour && c->pid == command->pid &&
+		if (c->hour == hour && c->pid == command->pid &&
 		    command->kinds & 1u << stat_kind_index(c->kind))
 			plan_put_cell(plan, index, c->kind, buf_view(&c->blob));
 	}
@@ -136,7 +147,13 @@ static inline void plan_store_answer_one(struct plan_store *s, struct plan *plan
 		plan_store_answer_manifest(s, plan, index, command->hour);
 		break;
 	case PLAN_CELLS:
-		plan_store_answer_cells(s, plan, index, command);
+		plan_store_answer_cells(s, plan, index, command, command->hour);
+		break;
+	case PLAN_DAY:
+		plan_store_answer_manifest(s, plan, index, command->hour + PLAN_STORE_DAY);
+		break;
+	case PLAN_DAY_CELLS:
+		plan_store_answer_cells(s, plan, index, command, command->hour + PLAN_STORE_DAY);
 		break;
 	case PLAN_FIRST:
 		if (s->known[kind])
