@@ -223,6 +223,8 @@ void link_run(struct relay_node *r)
 	world_note(w, TRACE_STORE_LINK, r->index, 1, 0, 0);
 	for (uint32_t p = 0; p < w->plan.partitions; p++) {
 		committer_set_floor(&r->committers[p], w->model.floor_hour);
-		committer_store_up(&r->committers[p], relay_now(r));
+		/* What waits for the store goes on by itself, only later. */
+		if (w->without != RULE_BEHIND)
+			committer_store_up(&r->committers[p], relay_now(r));
 	}
 }

@@ -19,7 +19,7 @@
 	X(REUSE, "incarnation", "a restarted agent uses stream and seq again")                 \
 	X(SPLIT, "closed", "a commit is written in two parts: cells first, states last")       \
 	X(WRITER, "pid", "one name and one version a relay, not an hour and partial")          \
-	X(BEHIND, "behind", "a read behind our mark is no refusal")
+	X(BEHIND, "behind", "no look at a new connection, and no refusal when CONFIRM is behind")
 
 enum rule {
 #define RULE_ENUM(name, word, text) RULE_##name,
