@@ -201,6 +201,9 @@ static void compactor_next_partition(struct compactor *c, int64_t now_ms)
 		c->partition++;
 	c->cursor = 0;
 	c->day = hour_day(hour_of_second(latest));
+	/* A pass in which nothing is ours, before the relays are known, sweeps nothing either. */
+	if (c->partition < c->o.tags->partitions && c->sweeping)
+		c->sweep_ms = now_ms + COMPACTOR_SWEEP_MS;
 	if (c->partition < c->o.tags->partitions)
 		compactor_enter(c, c->sweeping ? COMPACTOR_SWEEP : COMPACTOR_SURVEY);
 	else if (c->sweeping && c->o.effects->ours(c->o.arg, 0))
@@ -213,8 +216,6 @@ static void compactor_begin(struct compactor *c, int64_t now_ms)
 {
 	c->pass_ms = now_ms;
 	c->sweeping = now_ms >= c->sweep_ms;
-	if (c->sweeping)
-		c->sweep_ms = now_ms + COMPACTOR_SWEEP_MS;
 	c->partition = 0;
 	compactor_next_partition(c, now_ms);
 }
