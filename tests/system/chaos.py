@@ -57,7 +57,7 @@ def lasting(rng, victim, kind, long):
     return min(seconds, MOST_AGENT_STOP_SECONDS) if sort_of(victim) == "agent" else seconds
 
 
-def plan(seed, seconds, victims, long=False):
+def plan(seed, seconds, victims, long=False, period=PERIOD_SECONDS):
     """Faults of one run, the same for the same arguments; `victims` maps a name to its faults.
 
     Each sort of daemon gets each kind of fault before any comes again, in a random order. A victim
@@ -84,7 +84,7 @@ def plan(seed, seconds, victims, long=False):
             faults.append(Fault(at, victim, card[1], seconds_away))
             busy_until[victim] = at + seconds_away + 1
             break
-        at += PERIOD_SECONDS
+        at += period
     return faults
 
 

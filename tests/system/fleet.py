@@ -174,6 +174,39 @@ class Poller(threading.Thread):
         return len(self.polls), good / max(1, len(there)), said / max(1, len(self.polls))
 
 
+class Late(threading.Thread):
+    """Sends samples of hours and days that are over: they are rolled up again and again."""
+
+    AGES = (2 * 3600, 26 * 3600, 50 * 3600)     # the last hours, yesterday, the day before
+
+    def __init__(self, agent, seed, seconds):
+        super().__init__(daemon=True)
+        host, port = agent.listen.rsplit(":", 1)
+        self.to, self.random, self.until = (host, int(port)), random.Random(seed), seconds
+        self.agent, self.kind, self.lines, self.keys = agent, "ms", 0, {}
+        self.until = time.monotonic() + seconds
+        self.start()
+
+    def run(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            while time.monotonic() < self.until:
+                out.sendto("\n".join(self.line() for _ in range(10)).encode(), self.to)
+                time.sleep(0.05)
+
+    def line(self):
+        key, value = f"chaos.late{self.random.randrange(10)}", self.random.randrange(1000)
+        want = self.keys.setdefault(key, {"count": 0, "sum": 0, "min": value, "max": value})
+        want.update(count=want["count"] + 1, sum=want["sum"] + value,
+                    min=min(want["min"], value), max=max(want["max"], value))
+        self.lines += 1
+        return f"{key}:{value}|ms|T{int(time.time()) - self.random.choice(self.AGES)}"
+
+    def report(self, seconds):
+        self.join(seconds)
+        assert not self.is_alive()
+        return {"lines": self.lines, "send_errors": 0, "keys": self.keys}
+
+
 class Fleet:
     """Redis, relays, queryds and agents; `proxied` puts a Proxy on each link."""
 
@@ -183,8 +216,9 @@ class Fleet:
         self.options = {"confirm_ms": confirm_ms}
         self.grace_ms = grace_ms
         self.began = time.monotonic()
-        self.since = time.time()
+        self.since = time.time() - Late.AGES[-1]
         self.timeline, self.proxies, self.sockets, self.gens = [], {}, [], []
+        self.late = []
         self.parts = {}
         self.start_redis()
         self.relays = [self.start_relay(n) for n in range(1, relays + 1)]
@@ -221,7 +255,9 @@ class Fleet:
         self.stack.start_redis("--port", str(self.redis_port), "--bind", "127.0.0.1")
 
     def start_relay(self, number):
-        name, options = f"relay-{number}", {"grace_ms": self.grace_ms}
+        # What is rolled up here once a minute is rolled up all the time there.
+        name, options = f"relay-{number}", {"grace_ms": self.grace_ms, "compact_every_ms": "500ms",
+                                            "compact_partials": 2, "close_after_ms": "1s"}
         if not self.proxied:
             return self.stack.start_relay(name, **options)
         # The port must be known before the relay is there to bind it.
@@ -303,6 +339,7 @@ class Fleet:
             self.generate(agent, prefix, kind, rate * share, seconds, keys, values)
         if self.mortal:
             self.generate(self.mortal, MORTAL, "ms", rate * 0.1, seconds, keys, values)
+        self.late.append(Late(first, self.seed, seconds))
         self.note(f"load begins: {rate} lines/s for {seconds} s")
 
     def generate(self, agent, prefix, kind, rate, seconds, keys=150, values=1000):
@@ -319,15 +356,19 @@ class Fleet:
         """Waits for the generators: sets `sent`, `send_errors` and `expected` by key."""
         self.sent, self.send_errors, self.expected = 0, 0, {}
         self.kinds = {}
-        for gen in self.gens:
-            out, _ = gen.communicate(timeout=seconds)
-            assert gen.returncode == 0
-            report = json.loads(out)
+        for gen in self.gens + self.late:
+            report = gen.report(seconds) if gen in self.late else self.report(gen, seconds)
             self.sent += report["lines"]
             self.send_errors += report["send_errors"]
             for key, value in report["keys"].items():
                 self.add(key, value, gen.kind)
         self.note(f"load ended: {self.sent} samples, {self.send_errors} send errors")
+
+    @staticmethod
+    def report(gen, seconds):
+        out, _ = gen.communicate(timeout=seconds)
+        assert gen.returncode == 0
+        return json.loads(out)
 
     def add(self, key, value, kind):
         want = self.expected.get(key)

@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=600, help="at least so long in all")
     parser.add_argument("--round", type=int, default=ROUND_SECONDS, help="seconds of load a round")
     parser.add_argument("--rate", type=int, default=10000, help="samples a second")
+    parser.add_argument("--period", type=float, default=2, help="seconds between two faults")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--no-links", action="store_true", help="leave the links alone")
     return parser.parse_args()
@@ -41,7 +42,7 @@ def one_round(args, seed, table):
         fleet = Fleet(stack, seed, proxied=not args.no_links)
         fleet.load(args.rate, args.round)
         poller = Poller(fleet, [f"chaos.both{n:06}" for n in range(150)])
-        chaos = Chaos(fleet, plan(seed, args.round, fleet.victims(), long=True))
+        chaos = Chaos(fleet, plan(seed, args.round, fleet.victims(), True, args.period))
         chaos.run(args.round)
         fleet.collect()
         poller.finish()
@@ -55,8 +56,8 @@ def one_round(args, seed, table):
             table[f"fault {fault}"] += times
         table["faults"] += len(chaos.faults)
         print(f"seed {seed}: {row['sent']} sent, {row['counted']} counted, {row['unsealed']} died "
-              f"unsealed, {row['declared']} declared lost, {len(chaos.faults)} faults, {polls} polls, "
-              f"{answered:.2%} answered while Redis was there, {said:.2%} or told why not",
+              f"unsealed, {row['declared']} declared lost, {len(chaos.faults)} faults, {polls} "
+              f"polls, {answered:.2%} answered while Redis was there, {said:.2%} or told why not",
               flush=True)
         assert row["exact"], {name: row[name] for name in row if name != "keys"}
         assert not chaos.deaths, chaos.deaths
