@@ -24,6 +24,8 @@ static void add_class(struct glob *g, const bool matches[128], bool others)
 	int byte;
 
 	for (byte = 0; byte < 256; byte++) {
+		if (byte == g->fence)
+			continue;
 		if (byte <= LAST_ASCII ? matches[byte] : others && !is_rest(byte))
 			set_bit(g->step[byte], state);
 	}
@@ -102,13 +104,14 @@ static bool read_token(struct glob *g, const uint8_t **at, const uint8_t *end, b
 	}
 }
 
-const char *glob_compile(struct glob *g, struct slice pattern)
+static const char *compile(struct glob *g, struct slice pattern, int fence)
 {
 	const uint8_t *at = pattern.ptr;
 	const uint8_t *end = pattern.ptr + pattern.size;
 	bool plain = true;
 
 	memset(g, 0, sizeof(*g));
+	g->fence = fence;
 	if (pattern.size == 0)
 		return "the pattern is empty";
 	if (!series_text_valid(pattern))
@@ -124,6 +127,16 @@ const char *glob_compile(struct glob *g, struct slice pattern)
 	return NULL;
 }
 
+const char *glob_compile(struct glob *g, struct slice pattern)
+{
+	return compile(g, pattern, -1);
+}
+
+const char *glob_compile_path(struct glob *g, struct slice pattern)
+{
+	return compile(g, pattern, '.');
+}
+
 /* A pattern of less than 64 tokens, as nearly all are: the same in one word. */
 static bool match_short(const struct glob *g, struct slice name)
 {
@@ -132,7 +145,7 @@ static bool match_short(const struct glob *g, struct slice name)
 
 	for (i = 0; i < name.size && active; i++) {
 		uint8_t byte = name.ptr[i];
-		uint64_t stay = is_rest(byte) ? loop | rest : loop;
+		uint64_t stay = is_rest(byte) ? loop | rest : byte == g->fence ? 0 : loop;
 		active = (active << 1 & g->step[byte][0]) | (active & stay);
 	}
 	return (active >> g->tokens & 1) != 0;
@@ -149,10 +162,11 @@ bool glob_match(const struct glob *g, struct slice name)
 	for (i = 0; i < name.size; i++) {
 		const uint64_t *step = g->step[name.ptr[i]];
 		uint64_t rest = is_rest(name.ptr[i]) ? UINT64_MAX : 0;
+		uint64_t stay = name.ptr[i] == g->fence ? 0 : UINT64_MAX;
 		uint64_t carry = 0, any = 0;
 		for (w = 0; w < g->words; w++) {
 			uint64_t now = active[w];
-			active[w] = ((now << 1 | carry) & step[w]) | (now & g->loop[w]) |
+			active[w] = ((now << 1 | carry) & step[w]) | (now & g->loop[w] & stay) |
 				    (now & g->rest[w] & rest);
 			carry = now >> 63;
 			any |= active[w];

@@ -23,6 +23,7 @@ struct glob {
 	uint64_t step[256][GLOB_WORDS]; /* states that a byte leads into from the one before */
 	uint64_t loop[GLOB_WORDS];      /* states with a star behind them */
 	uint64_t rest[GLOB_WORDS];      /* states that take the rest of a character */
+	int fence;      /* a byte that no star, `?` or class is; -1: none */
 	unsigned tokens;
 	unsigned words;
 	uint8_t prefix[GLOB_TOKENS];
@@ -31,6 +32,9 @@ struct glob {
 
 /* Compiles a pattern. NULL, or what is wrong with it. Static. */
 const char *glob_compile(struct glob *g, struct slice pattern);
+
+/* The same, but no star, `?` or class matches a dot, as in Graphite's paths. */
+const char *glob_compile_path(struct glob *g, struct slice pattern);
 
 /* Whether the whole name matches. */
 bool glob_match(const struct glob *g, struct slice name);

@@ -24,19 +24,6 @@ struct picker {
 	size_t bytes;  /* of the names */
 };
 
-/* The first of the kinds that has the stat, or 0. */
-static enum kind usable_kind(const struct route_request *request, unsigned kinds)
-{
-	size_t i;
-
-	for (i = 0; i < STAT_KINDS; i++) {
-		if (kinds & 1u << i && stat_has(stat_kinds[i], request->stat.id) &&
-		    (!request->kind || request->kind == stat_kinds[i]))
-			return stat_kinds[i];
-	}
-	return 0;
-}
-
 static bool begins_with(struct slice name, struct slice prefix)
 {
 	return name.size >= prefix.size && slice_equal(slice_of(name.ptr, prefix.size), prefix);
@@ -64,7 +51,9 @@ static int pick_names(struct picker *p, const struct names *names, uint64_t max,
 		if (!glob_match(&p->request->match, pick.name))
 			continue;
 		p->seen |= kinds;
-		pick.kind = usable_kind(p->request, kinds);
+		if (p->request->kind)
+			kinds &= 1u << stat_kind_index(p->request->kind);
+		pick.kind = stat_first_kind(kinds, p->request->stat.id);
 		if (!pick.kind)
 			continue;
 		if (p->count == max)

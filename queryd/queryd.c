@@ -15,7 +15,7 @@
 
 #define TICK_MS        50   /* how exactly deadlines are kept */
 #define TICKS_A_SECOND 20
-#define BODY_BYTES     4096 /* read and ignored, so that a POST hears 405, not 413 */
+#define BODY_BYTES     65536 /* of a form for Graphite; of other POSTs ignored: they hear 405 */
 
 /* A request that waits for Redis. */
 struct question {
@@ -54,7 +54,7 @@ static void refuse_store(struct route_refusal *why, int status, const char *prob
 		(void)route_refuse(why, 503, "store_unavailable", "%s", problem);
 	else if (status == -ETIMEDOUT)
 		(void)route_refuse(why, 503, "store_unavailable",
-				   "Redis does not answer in time (ask for less, if this was much)");
+				   "Redis does not answer in time (ask for less, if it was much)");
 	else if (status == -EAGAIN)
 		(void)route_refuse(why, 503, "store_unavailable",
 				   "the hour is being rewritten; ask again");
@@ -250,6 +250,15 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 	case ROUTE_TOP_KEYS:
 	case ROUTE_LEDGER:
 		return serve_many(q, request, asked, begun_ns);
+	case ROUTE_RENDER:
+	case ROUTE_FIND:
+	case ROUTE_EXPAND:
+	case ROUTE_VERSION:
+	case ROUTE_FUNCTIONS:
+	case ROUTE_TAG_NAMES:
+	case ROUTE_TAG_VALUES:
+	case ROUTE_EVENTS:
+		return serve_graphite(q, request, asked->route, begun_ns);
 	case ROUTE_METRICS:
 		return answer_metrics(q, request);
 	case ROUTE_HEALTH:
@@ -263,6 +272,15 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 	}
 }
 
+/* Grafana posts forms to Graphite. */
+static bool takes_method(enum route route, const char *method)
+{
+	bool form = route >= ROUTE_RENDER && route <= ROUTE_EVENTS;
+
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+	       (form && strcmp(method, "POST") == 0);
+}
+
 static void on_request(void *arg, struct http_request *request)
 {
 	struct queryd *q = arg;
@@ -273,11 +291,12 @@ static void on_request(void *arg, struct http_request *request)
 	unsigned sent;
 	int status;
 
-	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
-		status = route_parse(http_path(request), http_query(request),
-				     life_wall_ms() / 1000, &asked, &why);
-	else
-		status = route_refuse(&why, 405, "bad_method", "only GET and HEAD are served");
+	status = route_parse(http_path(request), http_query(request), life_wall_ms() / 1000, &asked,
+			     &why);
+	if (!takes_method(asked.route, method)) {
+		asked.route = ROUTE_NONE;
+		status = route_refuse(&why, 405, "bad_method", "only GET and HEAD are served here");
+	}
 	sent = status < 0 ? respond_refusal(request, q->config, &why) :
 			    serve(q, request, &asked, begun_ns);
 	if (sent > 0)

@@ -65,4 +65,8 @@ struct query_limits queryd_limits(const struct queryd *q);
 unsigned serve_many(struct queryd *q, struct http_request *request,
 		    const struct route_request *asked, uint64_t begun_ns);
 
+/* Graphite's routes, by GET or by a form. As above. */
+unsigned serve_graphite(struct queryd *q, struct http_request *request, enum route route,
+			uint64_t begun_ns);
+
 #endif

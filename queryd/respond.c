@@ -28,9 +28,15 @@ static unsigned too_large(struct http_request *request, const struct config *con
 	return respond_refusal(request, config, &why);
 }
 
-/* Sends a body that did not fail. etag may be NULL. */
-static void send_json(struct http_request *request, const struct config *config, unsigned status,
-		      const char *etag, struct buf *body)
+/* What an answer says beside its body. */
+struct reply {
+	unsigned status;
+	const char *type;
+	const char *etag; /* or NULL */
+};
+
+static void send_reply(struct http_request *request, const struct config *config,
+		       const struct reply *reply, struct buf *body)
 {
 	const char *origin = http_header(request, "Origin");
 	struct http_header headers[HEADERS_MAX] = {
@@ -39,22 +45,23 @@ static void send_json(struct http_request *request, const struct config *config,
 	};
 	size_t count = 2;
 
-	if (etag)
-		headers[count++] = (struct http_header){ "ETag", etag };
-	if (status == 503)
+	if (reply->etag)
+		headers[count++] = (struct http_header){ "ETag", reply->etag };
+	if (reply->status == 503)
 		headers[count++] = (struct http_header){ "Retry-After", "1" };
-	if (status == 405)
+	if (reply->status == 405)
 		headers[count++] = (struct http_header){ "Allow", "GET, HEAD" };
 	if (config->cors_origins[0])
 		headers[count++] = (struct http_header){ "Vary", "Origin" };
 	if (origin && config_allows_origin(config, origin))
 		headers[count++] =
 			(struct http_header){ "Access-Control-Allow-Origin", origin };
-	http_reply(request, status, JSON_TYPE, body, headers, count);
+	http_reply(request, reply->status, reply->type, body, headers, count);
 }
 
-static unsigned respond(struct http_request *request, const struct config *config, unsigned status,
-			const char *etag, struct buf *body)
+/* Sends the body, or why it failed. */
+static unsigned respond(struct http_request *request, const struct config *config,
+			const struct reply *reply, struct buf *body)
 {
 	if (buf_status(body) == -ENOBUFS)
 		return too_large(request, config, body);
@@ -62,23 +69,36 @@ static unsigned respond(struct http_request *request, const struct config *confi
 		buf_release(body);
 		return out_of_memory(request);
 	}
-	send_json(request, config, status, etag, body);
-	return status;
+	send_reply(request, config, reply, body);
+	return reply->status;
 }
 
 unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
 		      struct buf *body)
 {
-	return respond(request, config, status, NULL, body);
+	const struct reply reply = { status, JSON_TYPE, NULL };
+
+	return respond(request, config, &reply, body);
 }
 
 unsigned respond_tagged(struct http_request *request, const struct config *config,
 			const char *etag, struct buf *body)
 {
-	if (!etag_matches(http_header(request, "If-None-Match"), etag))
-		return respond(request, config, 200, etag, body);
-	buf_release(body);
-	return respond(request, config, 304, etag, body);
+	struct reply reply = { 200, JSON_TYPE, etag };
+
+	if (etag_matches(http_header(request, "If-None-Match"), etag)) {
+		buf_release(body);
+		reply.status = 304;
+	}
+	return respond(request, config, &reply, body);
+}
+
+unsigned respond_text(struct http_request *request, const struct config *config, const char *type,
+		      struct buf *body)
+{
+	const struct reply reply = { 200, type, NULL };
+
+	return respond(request, config, &reply, body);
 }
 
 unsigned respond_refusal(struct http_request *request, const struct config *config,

@@ -25,6 +25,11 @@ unsigned respond_tagged(struct http_request *request, const struct config *confi
 unsigned respond_refusal(struct http_request *request, const struct config *config,
 			 const struct route_refusal *why);
 
+/* Replies 200 with text of another type than JSON; the bytes leave *body. Returns the status
+ * sent. */
+unsigned respond_text(struct http_request *request, const struct config *config, const char *type,
+		      struct buf *body);
+
 /* Replies with Prometheus' text format. Returns the status that was sent. */
 unsigned respond_metrics(struct http_request *request, struct buf *body);
 

@@ -27,14 +27,14 @@ static const struct {
 	{ "/v1/query", ROUTE_QUERY },
 	{ "/v1/top", ROUTE_TOP_KEYS },
 	{ "/v1/ledger", ROUTE_LEDGER },
-	{ "/render", ROUTE_NONE },
-	{ "/metrics/find", ROUTE_NONE },
-	{ "/metrics/expand", ROUTE_NONE },
-	{ "/version", ROUTE_NONE },
-	{ "/functions", ROUTE_NONE },
-	{ "/tags/autoComplete/tags", ROUTE_NONE },
-	{ "/tags/autoComplete/values", ROUTE_NONE },
-	{ "/events/get_data", ROUTE_NONE },
+	{ "/render", ROUTE_RENDER },
+	{ "/metrics/find", ROUTE_FIND },
+	{ "/metrics/expand", ROUTE_EXPAND },
+	{ "/version", ROUTE_VERSION },
+	{ "/functions", ROUTE_FUNCTIONS },
+	{ "/tags/autoComplete/tags", ROUTE_TAG_NAMES },
+	{ "/tags/autoComplete/values", ROUTE_TAG_VALUES },
+	{ "/events/get_data", ROUTE_EVENTS },
 };
 
 /* Without angle brackets, which JSON here escapes. */

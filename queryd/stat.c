@@ -250,6 +250,17 @@ bool stat_has(enum kind kind, enum stat_id id)
 	return (rows[i].kinds & bit) != 0;
 }
 
+enum kind stat_first_kind(unsigned kinds, enum stat_id id)
+{
+	size_t i;
+
+	for (i = 0; i < STAT_KINDS; i++) {
+		if (kinds & 1u << i && stat_has(stat_kinds[i], id))
+			return stat_kinds[i];
+	}
+	return 0;
+}
+
 const char *stat_allowed(enum kind kind, size_t index)
 {
 	unsigned bits = kind ? 1u << stat_kind_index(kind) : D | C | G | S;

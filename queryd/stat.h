@@ -65,6 +65,9 @@ const char *stat_nearest(struct slice text, char out[STAT_NAME_SIZE]);
 /* Whether a kind has the stat. */
 bool stat_has(enum kind kind, enum stat_id id);
 
+/* The first of some kinds (bits by stat_kind_index()) that has the stat, or 0. */
+enum kind stat_first_kind(unsigned kinds, enum stat_id id);
+
 /* The stats of a kind for people, `p<rank>` among them, one after the other; NULL at the end.
  * With kind 0: all there are. */
 const char *stat_allowed(enum kind kind, size_t index);

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/graphite_complete.h"
+
+#include "proto/err.h"
+#include "proto/json.h"
+#include "proto/series.h"
+#include "queryd/graphite_find.h"
+#include "queryd/graphite_path.h"
+#include "queryd/graphite_pick.h"
+#include "queryd/graphite_tags.h"
+#include "queryd/route.h"
+#include "queryd/textset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct completion {
+	const struct names *names;
+	struct slice tag;    /* whose values are wanted; empty: tags are */
+	struct slice prefix;
+	struct textset found;
+	struct graphite_tags tags;
+	uint64_t budget, looks;
+};
+
+static bool begins_with(struct slice text, struct slice prefix)
+{
+	return text.size >= prefix.size && slice_equal(slice_of(text.ptr, prefix.size), prefix);
+}
+
+static int add(struct completion *c, struct slice text)
+{
+	return begins_with(text, c->prefix) ? textset_add(&c->found, text, 0) : 0;
+}
+
+/* Whether an expression speaks of the tag already. */
+static bool is_used(const struct completion *c, struct slice tag)
+{
+	size_t i;
+
+	for (i = 0; i < c->tags.count; i++) {
+		if (slice_equal(c->tags.list[i].tag, tag))
+			return true;
+	}
+	return false;
+}
+
+static int add_tags(struct completion *c, const struct series *series)
+{
+	int status = is_used(c, slice_text("name")) ? 0 : add(c, slice_text("name"));
+	size_t i;
+
+	for (i = 0; i < series->tag_count && status == 0; i++) {
+		if (!is_used(c, series->tags[i].key))
+			status = add(c, series->tags[i].key);
+	}
+	return status;
+}
+
+/* What a key with one of its stats adds. */
+static int add_named(struct completion *c, const struct series *series,
+		     const struct stat_asked *stat)
+{
+	char path[LIMIT_SERIES_BYTES + 1 + GRAPHITE_NODE_SIZE];
+	struct slice text, value;
+	int status;
+
+	memcpy(path, series->name.ptr, series->name.size);
+	path[series->name.size] = '.';
+	(void)graphite_node(stat, path + series->name.size + 1);
+	text = slice_of(path, series->name.size + 1 + strlen(path + series->name.size + 1));
+	status = graphite_tags_match_name(&c->tags, text);
+	if (status <= 0)
+		return status;
+	if (c->tag.size == 0)
+		return add_tags(c, series);
+	if (slice_equal(c->tag, slice_text("name")))
+		return add(c, text);
+	value = graphite_tags_value(series, c->tag);
+	return value.size > 0 ? add(c, value) : 0;
+}
+
+/* The stats of a key that an overview shows, and the one that an expression names. */
+static int add_key(struct completion *c, const struct series *series, unsigned kinds)
+{
+	struct stat_asked stat;
+	struct slice name;
+	const uint8_t *dot;
+	size_t kind, i;
+	int status = 0;
+
+	for (kind = 0; kind < STAT_KINDS; kind++) {
+		if (!(kinds & 1u << kind))
+			continue;
+		for (i = 0; status == 0 && stat_overview(stat_kinds[kind], i, &stat); i++)
+			status = add_named(c, series, &stat);
+	}
+	if (status < 0 || !graphite_tags_name(&c->tags, &name) || name.size == 0)
+		return status;
+	dot = memrchr(name.ptr, '.', name.size);
+	if (dot && graphite_node_read(slice_of(dot + 1, name.size - (size_t)(dot + 1 - name.ptr)),
+				      &stat))
+		status = add_named(c, series, &stat);
+	return status;
+}
+
+static int complete(struct completion *c)
+{
+	struct series series;
+	unsigned kinds;
+	size_t at;
+	int status = 0;
+
+	for (at = 0; at < names_count(c->names) && status >= 0; at++) {
+		struct slice key = names_at(c->names, at, &kinds);
+		status = graphite_look(&c->looks, GRAPHITE_LOOKS_TAG);
+		if (status < 0 || series_parse(key, &series) < 0)
+			continue;
+		status = graphite_tags_match(&c->tags, &series);
+		if (status > 0)
+			status = add_key(c, &series, kinds);
+	}
+	return status < 0 ? status : 0;
+}
+
+/* How many are wanted; -EINVAL. */
+static int read_limit(const struct form *form, size_t *limit, const char **wrong)
+{
+	struct slice text = form_first(form, "limit");
+	size_t value = 0, i;
+
+	for (i = 0; i < text.size; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9' || i == 5) {
+			*wrong = "limit is a whole number below 100,000";
+			return -EINVAL;
+		}
+		value = value * 10 + (size_t)(text.ptr[i] - '0');
+	}
+	*limit = value == 0 ? GRAPHITE_COMPLETED : value < GRAPHITE_FOUND ? value : GRAPHITE_FOUND;
+	return 0;
+}
+
+static int read_exprs(struct completion *c, const struct form *form, const char **wrong)
+{
+	struct slice text;
+	size_t i;
+
+	for (i = 0; form_value(form, "expr", i, &text); i++) {
+		/* Grafana sends an empty one along when there is none yet. */
+		*wrong = text.size > 0 ? graphite_tags_add(&c->tags, text) : NULL;
+		if (*wrong)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void put_found(struct buf *out, const struct textset *found)
+{
+	struct json j = json_begin(out);
+	size_t i;
+
+	json_array_open(&j);
+	for (i = 0; i < found->count; i++)
+		json_text_slice(&j, textset_at(found, i));
+	json_array_close(&j);
+	buf_put_text(out, "\n");
+}
+
+int graphite_complete(bool values, const struct form *form, const struct names *names,
+		      struct buf *out, const char **wrong)
+{
+	struct completion *c = calloc(1, sizeof(*c));
+	size_t limit = 0;
+	int status = c ? 0 : -ENOMEM;
+
+	if (!c)
+		return status;
+	c->names = names;
+	c->budget = REGEX_BUDGET;
+	c->looks = GRAPHITE_LOOKS;
+	c->prefix = form_first(form, values ? "valuePrefix" : "tagPrefix");
+	graphite_tags_init(&c->tags, &c->budget);
+	if (values) {
+		c->tag = form_first(form, "tag");
+		*wrong = "tag= is missing";
+		status = c->tag.size > 0 ? 0 : -EINVAL;
+	}
+	if (status == 0)
+		status = read_limit(form, &limit, wrong);
+	if (status == 0)
+		status = read_exprs(c, form, wrong);
+	if (status == 0) {
+		textset_init(&c->found, limit);
+		status = complete(c);
+	}
+	if (status == 0)
+		put_found(out, &c->found);
+	textset_release(&c->found);
+	graphite_tags_release(&c->tags);
+	free(c);
+	return status;
+}

@@ -1,0 +1,49 @@
+/*
+ * graphite_pick.h - which keys and stats a target's path, or seriesByTag(), names.
+ *
+ * Looks through the index of names. A pick is a key, a stat, and the kind in which the key has
+ * it: the first that does. In the order of keys, of a key's stats in that of an overview, each
+ * once. Pure.
+ */
+#ifndef QUERYD_GRAPHITE_PICK_H
+#define QUERYD_GRAPHITE_PICK_H
+
+#include "queryd/graphite_path.h"
+#include "queryd/graphite_tags.h"
+#include "queryd/names.h"
+
+#include <stddef.h>
+
+/* Names that one request may look at, again for each path; with tags they count fourfold. */
+#define GRAPHITE_LOOKS     UINT64_C(16000000)
+#define GRAPHITE_LOOKS_TAG 4
+
+/* Spends looks. 0, ERR_TOO_LARGE. */
+int graphite_look(uint64_t *looks, uint64_t count) __attribute__((warn_unused_result));
+
+struct graphite_pick {
+	struct slice key; /* borrowed from the names */
+	enum kind kind;
+	struct stat_asked stat;
+	size_t place; /* private */
+};
+
+struct graphite_picks {
+	struct graphite_pick *list;
+	size_t count, capacity;
+	size_t max;       /* more are ERR_TOO_LARGE */
+	uint64_t *looks;  /* how many more names may be looked at; shared, borrowed */
+};
+
+/* Adds what a path names, to picks that are empty. 0, -ENOMEM, ERR_TOO_LARGE. */
+int graphite_pick_path(struct graphite_picks *picks, const struct names *names,
+		       const struct graphite_paths *paths) __attribute__((warn_unused_result));
+
+/* Adds what tag expressions name. The same, and ERR_TOO_LARGE when they cost too much. */
+int graphite_pick_tags(struct graphite_picks *picks, const struct names *names,
+		       struct graphite_tags *tags) __attribute__((warn_unused_result));
+
+/* Frees the list. */
+void graphite_picks_release(struct graphite_picks *picks);
+
+#endif
