@@ -318,14 +318,17 @@ static enum compact_result compact_walk_on(struct compact_job *job)
 	return COMPACT_MORE;
 }
 
-/* How many fields to ask for, from what the last ones took. */
+/* How many fields to ask for, from what the last ones took; more when all of them were seen
+ * before, as most are in all sources but the first. */
 static void compact_pace(struct compact_job *job, size_t bytes, size_t rows)
 {
 	uint64_t most = COMPACT_MOST_LOOKUPS / job->count;
 
 	if (most > COMPACT_MOST_FIELDS)
 		most = COMPACT_MOST_FIELDS;
-	if (rows > 0 && bytes > 0)
+	if (rows == 0)
+		job->per_piece *= 2;
+	else if (bytes > 0)
 		job->per_piece = COMPACT_PIECE_BYTES * rows / bytes;
 	if (job->per_piece > most)
 		job->per_piece = most;
