@@ -115,6 +115,8 @@ static void keys_are_spelt_as_documented(void **state)
 			    "hg:{p0.0}:c:2026-11-20T13:0000000000000abc");
 	assert_string_equal(rkey_day_manifest("p0.0", hour_day(hour), out),
 			    "hg:{p0.0}:d:2026-11-20");
+	assert_string_equal(rkey_day_cells("p0.0", hour_day(hour), out), "hg:{p0.0}:dc:2026-11-20");
+	assert_string_equal(rkey_temporary("p0.0", 0xdef, out), "hg:{p0.0}:t:0000000000000def");
 	assert_string_equal(rkey_names_first("p0.0", out), "hg:{p0.0}:nf");
 	assert_string_equal(rkey_names_last("p0.0", out), "hg:{p0.0}:nl");
 }
@@ -143,6 +145,8 @@ static void all_keys_of_a_partition_share_its_slot(void **state)
 		assert_int_equal(slot_of(rkey_manifest(tags.tag[p], 498661, out)), slot);
 		assert_int_equal(slot_of(rkey_cells(tags.tag[p], 498661, 7, out)), slot);
 		assert_int_equal(slot_of(rkey_day_manifest(tags.tag[p], 20777, out)), slot);
+		assert_int_equal(slot_of(rkey_day_cells(tags.tag[p], 20777, out)), slot);
+		assert_int_equal(slot_of(rkey_temporary(tags.tag[p], 7, out)), slot);
 		assert_int_equal(slot_of(rkey_names_first(tags.tag[p], out)), slot);
 		assert_int_equal(slot_of(rkey_names_last(tags.tag[p], out)), slot);
 	}

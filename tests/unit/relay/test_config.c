@@ -41,7 +41,7 @@ static void test_nonsense_is_refused(void **state)
 	static const char *const wrong[] = {
 		"listen=nowhere",     "listen=unix:///x", "listen=0.0.0.0:1", "store_share=0", "admin=x",	    "redis=http://x",
 		"advertise=host",     "advertise=h:0",	  "name=two words", "partitions=0",
-		"partitions=1025",    "commit_ms=0",	  "retention_hours=0", "auto_init=perhaps",
+		"partitions=1025",    "commit_ms=0",	  "retention_hours=191", "auto_init=perhaps",
 		"max_connections=0",  "log_level=loud",	  "fleet_secret=x",
 	};
 	struct config c;
