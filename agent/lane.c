@@ -386,7 +386,8 @@ uint64_t lane_drop_stable(struct lane *l, uint64_t seq, int64_t committed_before
 	return samples;
 }
 
-uint64_t lane_expire(struct lane *l, int64_t before_ms, struct spool *spool)
+uint64_t lane_expire(struct lane *l, int64_t before_ms, int64_t committed_before_ms,
+		     struct spool *spool)
 {
 	uint64_t lost = 0;
 
@@ -397,6 +398,8 @@ uint64_t lane_expire(struct lane *l, int64_t before_ms, struct spool *spool)
 		if (first->since_ms >= before_ms || in_flight || (l->ended && !l->opened))
 			break;
 		if (first->seq <= l->committed && first->committed_ms != LANE_NOT_YET) {
+			if (first->committed_ms > committed_before_ms)
+				break;
 			lane_drop_first(l, spool);
 			continue;
 		}

@@ -129,9 +129,11 @@ uint64_t lane_drop_stable(struct lane *l, uint64_t seq, int64_t committed_before
 			  struct spool *spool);
 
 /* Drops the first batches as long as their samples began to come before a unix time, and they are
- * not on their way. Of an earlier process' lane nothing goes before what Redis has of it is known.
- * Returns the samples that are not committed: they are lost. */
-uint64_t lane_expire(struct lane *l, int64_t before_ms, struct spool *spool);
+ * neither on their way nor committed after a monotonic one. Of an earlier process' lane nothing
+ * goes before what Redis has of it is known. Returns the samples that are not committed: they are
+ * lost. */
+uint64_t lane_expire(struct lane *l, int64_t before_ms, int64_t committed_before_ms,
+		     struct spool *spool);
 
 /* Drops everything that is kept. Returns the samples that had not been committed. */
 uint64_t lane_abandon(struct lane *l, struct spool *spool);

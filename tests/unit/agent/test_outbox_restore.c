@@ -311,11 +311,32 @@ static void test_old_batches_that_redis_has_are_no_loss(void **state)
 	up(w, 0, 1);
 	run(w);
 	assert_int_equal(spool_records(w->spool), 3); /* what Redis has is not known yet */
-	earlier_told(w, &e, LANE_OPENED, after(&e, 2));
+	earlier_told(w, &e, LANE_OPENED, after(&e, 3));
+	run(w);
+	assert_int_equal(spool_records(w->spool), 3); /* a commit must have stood for an hour */
+	w->now += 60 * 60 * 1000;
 	run(w);
 	assert_int_equal(spool_records(w->spool), 0);
-	assert_int_equal(w->o.counts.expired, 3);
-	assert_int_equal(w->o.counts.committed, 3);
+	assert_int_equal(w->o.counts.expired, 0);
+	assert_int_equal(w->o.counts.committed, 6);
+}
+
+/* Its stream was forgotten: whether they were counted cannot be known, and twice is worse. */
+static void test_old_batches_of_a_forgotten_stream_are_not_sent(void **state)
+{
+	struct world *w = *state;
+	struct earlier e = earlier_of(OLD);
+
+	for (uint64_t seq = 1; seq <= 3; seq++)
+		assert_true(restore(w, &e, seq));
+	outbox_expire(&w->o, 1000);
+	up(w, 0, 1);
+	run(w);
+	earlier_told(w, &e, LANE_OPENED, nonce_at(0));
+	run(w);
+	assert_int_equal(w->sent_count, 0);
+	assert_int_equal(spool_records(w->spool), 0);
+	assert_int_equal(w->o.counts.expired, 6);
 }
 
 static void test_what_is_on_its_way_is_not_given_up(void **state)
@@ -327,6 +348,7 @@ static void test_what_is_on_its_way_is_not_given_up(void **state)
 	run(w);
 	assert_int_equal(spool_records(w->spool), 2);
 	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	w->now += 60 * 60 * 1000;
 	run(w);
 	assert_int_equal(spool_records(w->spool), 0);
 	assert_int_equal(w->o.counts.expired, 0);
@@ -347,6 +369,7 @@ int main(void)
 		T(test_a_cloned_stream_is_not_closed),
 		T(test_old_batches_are_given_up_and_counted_once),
 		T(test_old_batches_that_redis_has_are_no_loss),
+		T(test_old_batches_of_a_forgotten_stream_are_not_sent),
 		T(test_what_is_on_its_way_is_not_given_up),
 	};
 
