@@ -96,7 +96,9 @@ def test_the_fleet_knows_what_the_agent_knows(stack):
 
     def agree():
         seen = metrics(agent)
-        return seen[f"{A}samples_open"] == 0 and expected(seen) == reported(queryd, hours_of(before))
+        # Nothing received yet agrees with nothing reported: first all of it must have been read.
+        return seen[f"{A}samples_received_total"] == 204 and seen[f"{A}samples_open"] == 0 and \
+            expected(seen) == reported(queryd, hours_of(before))
     wait_for(agree, "the fleet's ledger is the agent's")
     found = reported(queryd, hours_of(before))
     assert found["samples.received", None] == 204 and found["samples.sealed", None] == 203
