@@ -16,7 +16,7 @@ from fleet import MORTAL, Fleet, Poller, agents_keep, kept_on_failure
 
 LONG = os.environ.get("HOURGLASS_LONG") == "1"
 SECONDS = int(os.environ.get("HOURGLASS_CHAOS_SECONDS", "60" if LONG else "20"))
-SEED = int(os.environ.get("HOURGLASS_CHAOS_SEED", "2"))
+SEED = int(os.environ.get("HOURGLASS_CHAOS_SEED", "4"))
 RATE = 10000
 
 
@@ -51,7 +51,7 @@ def test_everything_is_killed_and_stopped_in_turn(capsys):
 def test_a_rolling_restart_costs_nothing():
     """SIGTERM and a new start for each daemon, one after the other, senders and readers at work."""
     with kept_on_failure(SEED) as stack:
-        fleet = Fleet(stack, SEED)
+        fleet = Fleet(stack, SEED, confirm_ms=200, grace_ms=500)
         fleet.load(RATE, 2)
         poller = Poller(fleet, [f"chaos.both{n:06}" for n in range(150)])
         wait_for(lambda: total(fleet.relays[0], "hourglass_relay_samples_committed_total") > 1000,
@@ -80,13 +80,13 @@ def test_a_rolling_restart_costs_nothing():
 def test_an_agent_killed_again_and_again_while_no_relay_is_there():
     """What it had sealed comes from the disk of its fifth successor; the rest is told by number."""
     with kept_on_failure(SEED) as stack:
-        fleet = Fleet(stack, SEED, relays=2)
+        fleet = Fleet(stack, SEED, relays=2, confirm_ms=200, grace_ms=500)
         name = fleet.mortal.name
-        fleet.generate(fleet.mortal, MORTAL, "ms", 3000, 7)
-        kills = [Fault(1.2 + n, name, "kill", 0.2) for n in range(5)]
-        relays = [Fault(1.7, relay.name, "kill", 3) for relay in fleet.relays]
+        fleet.generate(fleet.mortal, MORTAL, "ms", 3000, 5)
+        kills = [Fault(0.9 + 0.7 * n, name, "kill", 0.1) for n in range(5)]
+        relays = [Fault(1.2, relay.name, "kill", 2.8) for relay in fleet.relays]
         chaos = Chaos(fleet, kills + relays)
-        chaos.run(7)
+        chaos.run(5)
         fleet.collect()
         fleet.settle()
         row = fleet.check_exact()

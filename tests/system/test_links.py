@@ -15,7 +15,7 @@ from fleet import Fleet, kept_on_failure
 from proxy import KINDS
 
 LONG = os.environ.get("HOURGLASS_LONG") == "1"
-SEED = int(os.environ.get("HOURGLASS_CHAOS_SEED", "2"))
+SEED = int(os.environ.get("HOURGLASS_CHAOS_SEED", "4"))
 # Agents give a silent relay up after 1 s: what stands still must do so for longer.
 SECONDS = {"cut": 0.4, "reset": 0.4, "delay": 0.8, "dribble": 0.8,
            "half_up": 1.5, "half_down": 1.5, "swallow": 1.5}
