@@ -170,6 +170,34 @@ def test_bytes_heard_before_open_nothing(stack):
         assert peer.refused() in (-1104, BAD_PROTOCOL)
 
 
+def test_who_is_not_known_yet_costs_little(stack):
+    """The largest HELLO but for its last byte, or challenged and silent: some KiB each."""
+    stack.start_redis()
+    relay = stack.start_relay(fleet_secret=SECRET)
+    held = []
+
+    def crowd(count, challenged):
+        for _ in range(count):
+            peer = Peer(relay.listen)
+            held.append(peer)
+            if challenged:
+                peer.hello(b"\1" + b"n" * 32)
+                assert peer.read()[0] == CHALLENGE
+            else:
+                peer.socket.sendall(frame(HELLO, [1, 1, 0, AGENT, 7, 0, 0, b"x" * 256,
+                                                  "h" * 255])[:-1])
+    crowd(50, True)
+    crowd(50, False)
+    before = relay.rss_bytes()
+    crowd(200, True)
+    crowd(200, False)
+    wait_for(lambda: metrics(relay)["hourglass_relay_sessions"] == 500, "all are there")
+    grown = (relay.rss_bytes() - before) / 400
+    for peer in held:
+        peer.socket.close()
+    assert grown < 6144, f"{grown:.0f} bytes a connection"
+
+
 def test_an_agent_touches_its_own_streams_only(stack):
     stack.start_redis()
     relay = stack.start_relay(fleet_secret=SECRET)
