@@ -22,6 +22,8 @@
 #include <stdlib.h>
 
 #define AGENT_WATERMARK_MS 1000
+#define AGENT_REST_MS      60000
+#define AGENT_LITTLE_BYTES (1024 * 1024) /* in the open table */
 /* Room that a report may take in the spool: some forty batches of one counter. */
 #define AGENT_REPORT_BYTES (16 * 1024)
 /* Retention is 35 days (CONTRACT.md); until a relay has named the floor, a day less is safe. */
@@ -54,6 +56,7 @@ struct agent {
 	enum agent_phase phase;
 	int64_t seal_ms;
 	int64_t next_seal_ms;
+	int64_t sealed_ms; /* monotonic: the last seal */
 	int64_t next_watermark_ms;
 	int64_t drain_until_ms;
 	int64_t since_ms; /* unix: all received before it is sealed */
@@ -98,6 +101,19 @@ static bool agent_may_seal(struct agent *a, bool last)
 	return false;
 }
 
+/* Whether a seal may be left out. In a long outage small batches fill the spool's memory of batches
+ * long before its bytes: so the fuller it is, the rarer what came little is sealed, 2 s to 60 s. */
+static bool agent_may_rest(struct agent *a, int64_t now_ms)
+{
+	unsigned quarters = delivery_quarters(a->delivery);
+	int64_t rest_ms = a->seal_ms << 2 * quarters;
+
+	if (rest_ms > AGENT_REST_MS)
+		rest_ms = AGENT_REST_MS;
+	return quarters > 0 && now_ms - a->sealed_ms < rest_ms &&
+	       intake_level(&a->intake).bytes < AGENT_LITTLE_BYTES;
+}
+
 /* Turns what was received into batches. last: nothing will be received any more. */
 static void agent_seal(struct agent *a, bool last)
 {
@@ -121,6 +137,7 @@ static void agent_seal(struct agent *a, bool last)
 	delivery_lost(a->delivery, counts.lost);
 	intake_done(&a->intake);
 	receive_drops_reported(a->receiver);
+	a->sealed_ms = life_monotonic_ms();
 	a->since_ms = skew_sealed_until(a->since_ms, now_ms, held > 0);
 	delivery_sealed_until(a->delivery, a->since_ms);
 }
@@ -254,7 +271,8 @@ static void agent_work(struct agent *a)
 		a->next_seal_ms += a->seal_ms;
 		if (a->next_seal_ms <= now_ms)
 			a->next_seal_ms = now_ms + a->seal_ms;
-		agent_seal(a, false);
+		if (!agent_may_rest(a, now_ms))
+			agent_seal(a, false);
 	}
 	delivery_run(a->delivery, now_ms);
 	if (now_ms >= a->next_watermark_ms) {

@@ -328,6 +328,11 @@ bool delivery_has_room(const struct delivery *d, size_t bytes)
 	       spool_has_room(keeper_spool(d->keeper), bytes);
 }
 
+unsigned delivery_quarters(const struct delivery *d)
+{
+	return spool_quarters(keeper_spool(d->keeper));
+}
+
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
 		    uint64_t samples, int64_t since_ms)
 {

@@ -48,6 +48,9 @@ uint32_t delivery_partitions(const struct delivery *d);
 /* Whether a seal of so many bytes would fit the spool, or the spool is empty. */
 bool delivery_has_room(const struct delivery *d, size_t bytes);
 
+/* How full the spool is, in quarters: 0 to 4. */
+unsigned delivery_quarters(const struct delivery *d);
+
 /* Seals one batch (outbox_append); samples are the users' in it. Partitions must be known. */
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
 		    uint64_t samples, int64_t since_ms) __attribute__((warn_unused_result));

@@ -234,7 +234,7 @@ void keeper_close(struct keeper *k)
 	uv_close((uv_handle_t *)&k->timer, keeper_on_closed);
 }
 
-struct spool *keeper_spool(struct keeper *k)
+struct spool *keeper_spool(const struct keeper *k)
 {
 	return k->spool;
 }

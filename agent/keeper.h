@@ -31,8 +31,8 @@ int keeper_new(uv_loop_t *loop, const struct config *config, struct ledger *ledg
  * is allowed. */
 void keeper_close(struct keeper *k);
 
-struct spool *keeper_spool(struct keeper *k);       /* borrowed */
-struct counters *keeper_counters(struct keeper *k); /* borrowed */
+struct spool *keeper_spool(const struct keeper *k); /* borrowed */
+struct counters *keeper_counters(struct keeper *k);  /* borrowed */
 
 /* All batches of a seal have been appended: with spool_fsync = always they are on disk now. */
 void keeper_sealed(struct keeper *k);

@@ -11,7 +11,8 @@
 
 #define OUTBOX_WINDOW_BATCHES 32
 #define OUTBOX_WINDOW_BYTES   (1024 * 1024)
-/* What was committed so long ago stands, also in a Redis that is not trusted to keep it. */
+/* What was committed so long ago may go, also when no Redis that is trusted to keep it has shown it:
+ * when it is old, or when a half full spool needs the room for what is not committed. */
 #define OUTBOX_DOUBT_MS       (60 * 60 * 1000)
 
 int outbox_init(struct outbox *o, const struct outbox_options *options,
@@ -316,6 +317,8 @@ static void outbox_pump(struct outbox *o, int64_t now_ms)
 {
 	uint32_t partitions = o->options.partitions;
 
+	bool crowded = spool_quarters(o->spool) >= 2;
+
 	o->turn = (o->turn + 1) % partitions;
 	for (struct outbox_stream *s = o->streams; s != NULL; s = s->next) {
 		for (uint32_t i = 0; i < partitions; i++) {
@@ -323,6 +326,9 @@ static void outbox_pump(struct outbox *o, int64_t now_ms)
 
 			o->counts.expired += lane_expire(l, o->expire_before_ms,
 							 now_ms - OUTBOX_DOUBT_MS, o->spool);
+			if (crowded)
+				(void)lane_drop_stable(l, l->committed, now_ms - OUTBOX_DOUBT_MS,
+						       o->spool);
 			if (l->peer != OUTBOX_NO_PEER && l->opened && lane_kept(l) > 0)
 				outbox_send(o, l, &s->id);
 		}

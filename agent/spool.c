@@ -30,6 +30,11 @@ void spool_drop(struct spool *s, uint64_t id)
 	s->kind->drop(s, id);
 }
 
+unsigned spool_quarters(const struct spool *s)
+{
+	return s->kind->quarters(s);
+}
+
 size_t spool_bytes(const struct spool *s)
 {
 	return s->kind->bytes(s);

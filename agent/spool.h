@@ -57,6 +57,9 @@ int spool_view(struct spool *s, uint64_t id, struct slice *batch)
 /* Forgets a record. */
 void spool_drop(struct spool *s, uint64_t id);
 
+/* How full it is, in quarters: 0 to 4. */
+unsigned spool_quarters(const struct spool *s);
+
 size_t spool_bytes(const struct spool *s);   /* held, with what a record itself costs */
 size_t spool_records(const struct spool *s); /* held */
 

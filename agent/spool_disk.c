@@ -386,6 +386,17 @@ static void disk_drop(struct spool *s, uint64_t id)
 	disk_slot_give(d, (uint32_t)id);
 }
 
+/* Of the disk or of the memory for notes, whichever is nearer its end. */
+static unsigned disk_quarters(const struct spool *s)
+{
+	const struct disk *d = (const struct disk *)s;
+	size_t bytes = d->bytes / (d->options.max_bytes / 4 + 1);
+	size_t notes = d->records * DISK_NOTE_BYTES / (d->options.memory_max / 4 + 1);
+	size_t quarters = bytes > notes ? bytes : notes;
+
+	return quarters < 4 ? (unsigned)quarters : 4;
+}
+
 static size_t disk_bytes(const struct spool *s)
 {
 	const struct disk *d = (const struct disk *)s;
@@ -404,6 +415,7 @@ const struct spool_kind disk_kind = {
 	.append = disk_append,
 	.view = disk_view,
 	.drop = disk_drop,
+	.quarters = disk_quarters,
 	.bytes = disk_bytes,
 	.records = disk_records,
 };

@@ -16,6 +16,7 @@ struct spool_kind {
 		      uint64_t *id);
 	int (*view)(struct spool *s, uint64_t id, struct slice *batch);
 	void (*drop)(struct spool *s, uint64_t id);
+	unsigned (*quarters)(const struct spool *s);
 	size_t (*bytes)(const struct spool *s);
 	size_t (*records)(const struct spool *s);
 };

@@ -153,6 +153,14 @@ static void memory_drop(struct spool *s, uint64_t id)
 	m->free = (size_t)id;
 }
 
+static unsigned memory_quarters(const struct spool *s)
+{
+	const struct memory *m = (const struct memory *)s;
+	size_t quarter = m->max_bytes / 4 + 1, quarters = m->bytes / quarter;
+
+	return quarters < 4 ? (unsigned)quarters : 4;
+}
+
 static size_t memory_bytes(const struct spool *s)
 {
 	return ((const struct memory *)s)->bytes;
@@ -169,6 +177,7 @@ static const struct spool_kind memory_kind = {
 	.append = memory_append,
 	.view = memory_view,
 	.drop = memory_drop,
+	.quarters = memory_quarters,
 	.bytes = memory_bytes,
 	.records = memory_records,
 };

@@ -277,6 +277,27 @@ static void test_a_cloned_stream_is_not_closed(void **state)
 	assert_null(w->o.streams->next);
 }
 
+/* ---- room ---- */
+
+/* A Redis that is not trusted declares nothing stable; the agent must not stop for that. */
+static void test_a_half_full_spool_lets_go_of_what_was_committed_an_hour_ago(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, 2);
+	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	while (spool_quarters(w->spool) < 2)
+		seal(w, 1, 16, 100);
+	w->now += 60 * 60 * 1000 - 1;
+	run(w);
+	assert_int_equal(lane_kept(&w->o.streams->lanes[0]), 2);
+	w->now++;
+	run(w);
+	assert_int_equal(lane_kept(&w->o.streams->lanes[0]), 0);
+	assert_int_equal(w->o.counts.stable, 0);
+	assert_true(spool_quarters(w->spool) >= 1); /* the others are not committed */
+}
+
 /* ---- age ---- */
 
 static void test_old_batches_are_given_up_and_counted_once(void **state)
@@ -367,6 +388,7 @@ int main(void)
 		T(test_a_stream_is_closed_when_no_copy_would_send_it_any_more),
 		T(test_only_so_many_streams_wait_to_be_closed),
 		T(test_a_cloned_stream_is_not_closed),
+		T(test_a_half_full_spool_lets_go_of_what_was_committed_an_hour_ago),
 		T(test_old_batches_are_given_up_and_counted_once),
 		T(test_old_batches_that_redis_has_are_no_loss),
 		T(test_old_batches_of_a_forgotten_stream_are_not_sent),

@@ -102,6 +102,19 @@ static void test_room_ends_at_the_limit(void **state)
 	assert_true(spool_has_room(s, 100000));
 }
 
+static void test_fullness_is_told_in_quarters(void **state)
+{
+	struct spool *s = *state;
+	static char large[20001];
+
+	memset(large, 'x', sizeof(large) - 1);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(spool_quarters(s), i * 20192 / 25001);
+		append(s, large);
+	}
+	assert_int_equal(spool_quarters(s), 4);
+}
+
 static void test_a_record_costs_more_than_its_bytes(void **state)
 {
 	struct spool *s = *state;
@@ -119,6 +132,7 @@ int main(void)
 		T(test_records_are_dropped_in_any_order),
 		T(test_the_room_of_dropped_records_is_used_again),
 		T(test_room_ends_at_the_limit),
+		T(test_fullness_is_told_in_quarters),
 		T(test_a_record_costs_more_than_its_bytes),
 	};
 

@@ -109,7 +109,10 @@ static void test_room_ends_with_the_memory_for_notes(void **state)
 
 	w->options.memory_max = 128 * 100;
 	start(w);
-	for (int i = 0; i < 99; i++)
+	for (int i = 0; i < 60; i++)
+		append(w, 10);
+	assert_int_equal(spool_quarters(w->spool), 2);
+	for (int i = 60; i < 99; i++)
 		append(w, 10);
 	assert_true(spool_has_room(w->spool, 10));
 	append(w, 10);
