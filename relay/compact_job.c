@@ -161,7 +161,6 @@ void compact_job_command(const struct compact_job *job, struct buf *out)
 {
 	switch (job->step) {
 	case COMPACT_LIST:
-	case COMPACT_RELIST:
 		compact_put_list(job, out);
 		break;
 	case COMPACT_GATHER:
@@ -229,47 +228,34 @@ static bool compact_read_source(int64_t hour, const struct slice *words, struct 
 	return true;
 }
 
-/* The list of one hour: takes all but what somebody holds; after the second look, only those that
- * the first had with the same version. */
-static size_t compact_pick(const struct compact_job *job, const struct compact_source *listed,
-			   size_t count, struct compact_source *out)
+/* Whether a partial was listed with the same version a while ago. */
+static bool compact_seen(const struct compact_target *t, const struct compact_source *source)
 {
-	const struct compact_target *t = &job->target;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		bool take = t->holds == NULL || !t->holds(t->arg, listed[i].hour, listed[i].pid);
-
-		if (take && job->step == COMPACT_RELIST) {
-			size_t at = 0;
-
-			while (at < job->count &&
-			       (job->sources[at].pid != listed[i].pid ||
-				memcmp(job->sources[at].version, listed[i].version,
-				       COMPACT_VERSION) != 0))
-				at++;
-			take = at < job->count;
-		}
-		if (take)
-			out[kept++] = listed[i];
-	}
-	return kept;
+	for (size_t i = 0; i < t->seen_count; i++)
+		if (t->seen[i].pid == source->pid &&
+		    memcmp(t->seen[i].version, source->version, COMPACT_VERSION) == 0)
+			return true;
+	return false;
 }
 
+/* The list of one hour: takes all but what somebody holds, or has changed lately. */
 static enum compact_result compact_listed_hour(struct compact_job *job,
 					       const struct compact_source *listed, size_t count)
 {
-	struct compact_source picked[COMPACT_SOURCES];
-	size_t kept = compact_pick(job, listed, count, picked);
+	const struct compact_target *t = &job->target;
 
-	memcpy(job->sources, picked, kept * sizeof(*picked));
-	job->count = kept;
-	if (kept < 2)
-		return COMPACT_NOTHING;
-	if (job->target.open && job->step == COMPACT_LIST) {
-		job->step = COMPACT_RELIST;
-		return COMPACT_WAIT;
+	job->count = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (t->holds != NULL && t->holds(t->arg, listed[i].hour, listed[i].pid))
+			continue;
+		if (t->open && t->seen != NULL && !compact_seen(t, &listed[i]))
+			continue;
+		job->sources[job->count++] = listed[i];
 	}
+	if (job->count < 2)
+		return COMPACT_NOTHING;
+	if (t->open && t->seen == NULL)
+		return COMPACT_WATCH;
 	job->step = COMPACT_GATHER;
 	return COMPACT_MORE;
 }
@@ -374,7 +360,6 @@ static enum compact_result compact_answered(struct compact_job *job, const struc
 {
 	switch (job->step) {
 	case COMPACT_LIST:
-	case COMPACT_RELIST:
 		return compact_listed(job, a);
 	case COMPACT_GATHER:
 		return compact_gathered(job, a);

@@ -1,13 +1,15 @@
 /*
  * compact_job.h - one hour's partials made into one, or one day's hours, command by command.
  *
- *     LIST --enough partials--> (RELIST) --> GATHER <--> STAGE --all walked--> FINISH --> over
- *       |                          |            |          |                      |
- *       +-- too few: nothing to do +------------+----------+----- refused: over --+
+ *     LIST --enough partials--> GATHER <--> STAGE --all walked--> FINISH --> over
+ *       |                         |          |                      |
+ *       +-- too few, or to watch: +----------+----- refused: over --+
+ *           over
  *
- * LIST reads which partials there are. An hour that is still open is listed once more after a while:
- * only those that have not changed meanwhile are taken, because a relay whose partial is taken away throws
- * its partition's memory away. GATHER walks one source after the other, STAGE writes what was
+ * LIST reads which partials there are. Of an hour that is still open only those are taken that have
+ * not changed since an earlier look, because a relay whose partial is taken away throws its
+ * partition's memory away; without such a look the job ends with what is to be watched
+ * (compact_watch.h). GATHER walks one source after the other, STAGE writes what was
  * merged under a random name with a time to live, FINISH (swap, roll) compares and renames.
  *
  * What makes it safe whatever happens in between (CONTRACT.md): a partial's version names its
@@ -41,7 +43,6 @@ struct compact_source {
 
 enum compact_step {
 	COMPACT_LIST,
-	COMPACT_RELIST,
 	COMPACT_GATHER,
 	COMPACT_STAGE,
 	COMPACT_FINISH,
@@ -49,17 +50,14 @@ enum compact_step {
 
 enum compact_result {
 	COMPACT_MORE,     /* the next command can be sent */
-	COMPACT_WAIT,     /* the same, after COMPACT_QUIET_MS */
 	COMPACT_DONE,     /* swapped, or rolled up */
 	COMPACT_NOTHING,  /* there was nothing to do */
+	COMPACT_WATCH,    /* an open hour was listed, to be compared later: in sources, count */
 	COMPACT_REFUSED,  /* something changed meanwhile: nothing happened */
 	COMPACT_BROKEN,   /* a cell cannot be read or merged, or no memory: code says why */
 	COMPACT_DOUBT,    /* no answer, or not applied: nothing happened, or all of it */
 	COMPACT_FOREIGN,  /* another fleet's store */
 };
-
-/* How long a partial of an open hour must not have changed. */
-#define COMPACT_QUIET_MS 10000
 
 struct compact_target {
 	const char *tag;
@@ -69,13 +67,16 @@ struct compact_target {
 	bool open;        /* the hour is not closed */
 	int64_t expire_second;
 	uint64_t random[3]; /* temporary name, pid, version */
+	/* An open hour's partials as they were a while ago; NULL: not known yet. */
+	const struct compact_source *seen;
+	size_t seen_count;
 	/* Whether a partial should be left alone; may be NULL. */
 	bool (*holds)(void *arg, int64_t hour, uint64_t pid);
 	void *arg;
 };
 
 struct compact_job {
-	/* private, but for taken, fields and code */
+	/* private, but for sources, count, taken, fields and code */
 	struct compact_target target;
 	enum compact_step step;
 	struct compact_source sources[COMPACT_SOURCES];
@@ -91,7 +92,7 @@ struct compact_job {
 	int code;          /* COMPACT_BROKEN: why */
 };
 
-/* Begins a job. What target points to must outlive it. */
+/* Begins a job. What target points to must outlive it; seen, its first answer. */
 void compact_job_start(struct compact_job *job, const struct compact_target *target);
 
 /* Frees its memory; the temporary key, if any, goes away by itself. */
@@ -100,7 +101,7 @@ void compact_job_release(struct compact_job *job);
 /* Appends the next command. Errors by buf_status(out). */
 void compact_job_command(const struct compact_job *job, struct buf *out);
 
-/* Its answer. The job is over unless it says MORE or WAIT. */
+/* Its answer. The job is over unless it says MORE. */
 enum compact_result compact_job_answer(struct compact_job *job, const struct answer *answer);
 
 /* The highest floor at which partials of a day may still be rewritten: their hours expire

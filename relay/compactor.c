@@ -78,7 +78,9 @@ static bool compactor_holds(void *arg, int64_t hour, uint64_t pid)
 	return c->o.effects->holds(c->o.arg, c->partition, hour, pid);
 }
 
-static void compactor_start_job(struct compactor *c, bool is_day, int64_t now_ms)
+/* watch: what is known of an open hour, used up by this; NULL: nothing. */
+static void compactor_start_job(struct compactor *c, bool is_day, struct compact_watch *watch,
+				int64_t now_ms)
 {
 	struct compact_target t = {
 		.tag = compactor_tag(c),
@@ -90,6 +92,11 @@ static void compactor_start_job(struct compactor *c, bool is_day, int64_t now_ms
 	};
 
 	t.open = !is_day && !compactor_closed(c, t.at, now_ms);
+	if (watch != NULL) {
+		t.seen = watch->sources;
+		t.seen_count = watch->count;
+		watch->used = false;
+	}
 	t.expire_second = is_day ? (c->day + 1 + c->o.retention_days) * DAY_HOURS * HOUR_SECONDS :
 				   commit_expire_second(t.at, c->o.retention_hours);
 	for (size_t i = 0; i < 3; i++)
@@ -99,13 +106,20 @@ static void compactor_start_job(struct compactor *c, bool is_day, int64_t now_ms
 	compactor_enter(c, COMPACTOR_JOB);
 }
 
-static bool compactor_hour_needs(const struct compactor *c, int64_t now_ms)
+static struct compact_watch *compactor_watch(struct compactor *c)
 {
+	return compact_watches_find(&c->watches, c->partition, c->day * DAY_HOURS + c->hour_at);
+}
+
+static bool compactor_hour_needs(struct compactor *c, int64_t now_ms)
+{
+	const struct compact_watch *watch = compactor_watch(c);
 	uint64_t count = c->counts[c->hour_at];
 
-	if (count >= (uint64_t)c->o.partials)
+	if (count >= 2 && compactor_closed(c, c->day * DAY_HOURS + c->hour_at, now_ms))
 		return true;
-	return count >= 2 && compactor_closed(c, c->day * DAY_HOURS + c->hour_at, now_ms);
+	return count >= (uint64_t)c->o.partials &&
+	       (watch == NULL || compact_watch_due(watch, now_ms));
 }
 
 static bool compactor_day_needs(const struct compactor *c, int64_t now_ms)
@@ -128,9 +142,9 @@ static void compactor_next_job(struct compactor *c, int64_t now_ms)
 	while (c->hour_at < DAY_HOURS && !compactor_hour_needs(c, now_ms))
 		c->hour_at++;
 	if (c->hour_at < DAY_HOURS) {
-		compactor_start_job(c, false, now_ms);
+		compactor_start_job(c, false, compactor_watch(c), now_ms);
 	} else if (c->hour_at == DAY_HOURS && compactor_day_needs(c, now_ms)) {
-		compactor_start_job(c, true, now_ms);
+		compactor_start_job(c, true, NULL, now_ms);
 	} else if (compact_last_floor(c->day - 1) >= c->floor_hour) {
 		c->day--;
 		compactor_enter(c, COMPACTOR_SURVEY);
@@ -170,7 +184,9 @@ static void compactor_job_over(struct compactor *c, enum compact_result result, 
 				       .taken = job->taken, .fields = job->fields,
 				       .code = job->code };
 
-	if (result != COMPACT_NOTHING) {
+	if (result == COMPACT_WATCH) {
+		compact_watches_keep(&c->watches, c->partition, job, now_ms);
+	} else if (result != COMPACT_NOTHING) {
 		compactor_count(c, result);
 		c->o.effects->told(c->o.arg, &news);
 	}
@@ -214,6 +230,7 @@ static void compactor_next_partition(struct compactor *c, int64_t now_ms)
 
 static void compactor_begin(struct compactor *c, int64_t now_ms)
 {
+	compact_watches_tidy(&c->watches, c->pass_ms);
 	c->pass_ms = now_ms;
 	c->sweeping = now_ms >= c->sweep_ms;
 	c->partition = 0;
@@ -376,9 +393,7 @@ static void compactor_job_answer(struct compactor *c, const struct answer *a, in
 {
 	enum compact_result result = compact_job_answer(&c->job, a);
 
-	if (result == COMPACT_WAIT)
-		c->due_ms = now_ms + COMPACT_QUIET_MS;
-	else if (result != COMPACT_MORE)
+	if (result != COMPACT_MORE)
 		compactor_job_over(c, result, now_ms);
 }
 
@@ -405,7 +420,7 @@ void compactor_answer(struct compactor *c, uint64_t serial, const struct answer 
 const char *compactor_result_name(enum compact_result result)
 {
 	static const char *const names[] = {
-		[COMPACT_MORE] = "under_way", [COMPACT_WAIT] = "under_way",
+		[COMPACT_MORE] = "under_way", [COMPACT_WATCH] = "to_be_compared",
 		[COMPACT_DONE] = "done",      [COMPACT_NOTHING] = "nothing_to_do",
 		[COMPACT_REFUSED] = "changed_meanwhile", [COMPACT_BROKEN] = "unreadable",
 		[COMPACT_DOUBT] = "no_answer", [COMPACT_FOREIGN] = "foreign_store",

@@ -9,7 +9,8 @@
  *                        (FORGET agents, once an hour) --> IDLE
  *
  * An hour needs one when it is closed (over for close_ms) and in two pieces or more, or open and in
- * `partials` or more; a day, when it is closed, all its hours are in one piece and it is not rolled up.
+ * `partials` or more, in two passes (compact_watch.h); a day, when it is closed, all its hours are
+ * in one piece and it is not rolled up.
  * Any number of compactors may run on one partition; `ours` only saves them the work.
  *
  * One command at a time for the whole process, with a pause after each of three times what it took,
@@ -20,6 +21,7 @@
 #define RELAY_COMPACTOR_H
 
 #include "relay/compact_job.h"
+#include "relay/compact_watch.h"
 #include "relay/counters.h"
 
 /* What became of a job that had something to do. */
@@ -88,6 +90,7 @@ struct compactor {
 	bool rolled;
 	int64_t hour_at;  /* the next hour of the day to look at; DAY_HOURS: the day itself */
 	struct compact_job job;
+	struct compact_watches watches;
 	struct buf out;
 };
 

@@ -95,9 +95,57 @@ static void test_an_open_hour_is_left_alone_until_it_has_many_partials(void **st
 	compact_world_pass(w);
 	assert_int_equal(compact_world_partials(w, HOUR), 7);
 	compact_world_count(w, HOUR, 8, "all", 1);
+	compact_world_pass(w); /* sees what there is */
+	assert_int_equal(compact_world_partials(w, HOUR), 8);
 	compact_world_pass(w);
 	assert_int_equal(compact_world_partials(w, HOUR), 1);
 	assert_true(compact_world_total(w, "all") == 8);
+}
+
+static void test_an_open_hour_does_not_keep_closed_ones_waiting(void **state)
+{
+	struct compact_world *w = *state;
+	int64_t began;
+
+	w->unix_offset = (HOUR * HOUR_SECONDS + 60) * 1000;
+	compact_world_fill(w, HOUR, 9);
+	compact_world_fill(w, HOUR - 5, 2);
+	began = w->now;
+	compact_world_pass(w);
+	assert_int_equal(compact_world_partials(w, HOUR - 5), 1);
+	assert_int_equal(compact_world_partials(w, HOUR), 9);
+	assert_true(w->now - began < COMPACT_QUIET_MS);
+}
+
+static void test_an_open_hour_is_not_compared_before_it_was_quiet_for_long(void **state)
+{
+	struct compact_world *w = *state;
+
+	compactor_release(&w->c);
+	w->options.every_ms = 1000;
+	compactor_init(&w->c, &w->options);
+	w->unix_offset = (HOUR * HOUR_SECONDS + 60) * 1000;
+	compact_world_fill(w, HOUR, 9);
+	for (int pass = 0; pass < COMPACT_QUIET_MS / 1000; pass++) {
+		compact_world_pass(w);
+		assert_int_equal(compact_world_partials(w, HOUR), 9);
+	}
+	compact_world_pass(w);
+	assert_int_equal(compact_world_partials(w, HOUR), 1);
+}
+
+static void test_a_look_at_an_hour_that_was_closed_meanwhile_is_forgotten(void **state)
+{
+	struct compact_world *w = *state;
+
+	w->unix_offset = (HOUR * HOUR_SECONDS + 60) * 1000;
+	compact_world_fill(w, HOUR, 9);
+	compact_world_pass(w);
+	assert_non_null(compact_watches_find(&w->c.watches, 0, HOUR));
+	w->ours = false;
+	compact_world_pass(w);
+	compact_world_pass(w);
+	assert_null(compact_watches_find(&w->c.watches, 0, HOUR));
 }
 
 static void test_an_hour_is_closed_some_time_after_its_end(void **state)
@@ -120,10 +168,7 @@ static void test_partials_of_an_open_hour_that_still_change_are_left_out(void **
 
 	w->unix_offset = (HOUR * HOUR_SECONDS + 60) * 1000;
 	compact_world_fill(w, HOUR, 9);
-	compact_world_until(w, SCRIPT_SURVEY);
-	compact_world_serve_on(w, &w->store);
-	compact_world_until(w, SCRIPT_SURVEY); /* the hour's list */
-	compact_world_serve_on(w, &w->store);
+	compact_world_pass(w);
 	compact_world_count(w, HOUR, 3, "all", 5);
 	compact_world_list(w, HOUR, 3, "2222222222222222");
 	compact_world_pass(w);
@@ -360,6 +405,9 @@ int main(void)
 		TEST(a_large_partial_is_walked_in_pieces),
 		TEST(an_open_hour_is_left_alone_until_it_has_many_partials),
 		TEST(an_hour_is_closed_some_time_after_its_end),
+		TEST(an_open_hour_does_not_keep_closed_ones_waiting),
+		TEST(an_open_hour_is_not_compared_before_it_was_quiet_for_long),
+		TEST(a_look_at_an_hour_that_was_closed_meanwhile_is_forgotten),
 		TEST(partials_of_an_open_hour_that_still_change_are_left_out),
 		TEST(a_partial_that_we_hold_ourselves_is_left_out),
 		TEST(more_partials_than_one_job_takes),
