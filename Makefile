@@ -49,6 +49,9 @@ ALL_LDFLAGS = $(LDSAN) $(LDFLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) 2>/dev/null))
 PKG_LIBS    = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 
+# What `make` alone does, wherever the rules below come from.
+.DEFAULT_GOAL := all
+
 Q := $(if $(filter 1,$(V)),,@)
 
 # ---- libraries: one a folder ---------------------------------------------------------------

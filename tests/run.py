@@ -54,6 +54,10 @@ def run_unit(build, names):
     return passed, failed
 
 
+# System tests wait most of the time, so two run at once.
+WORKERS = {"tests/system": ["-n", "2"]}
+
+
 def run_pytest(folder, build, names):
     """One folder of pytest: (passed, failed)."""
     environment = dict(os.environ, HOURGLASS_BUILD=os.path.abspath(build),
@@ -61,7 +65,7 @@ def run_pytest(folder, build, names):
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = [sys.executable, "-m", "pytest", "-q", "-x" if os.environ.get("FAST") else "-q",
                    "-p", "no:cacheprovider", "--tb=short", "--durations=5",
-                   f"--junitxml={report.name}", folder]
+                   f"--junitxml={report.name}", *WORKERS.get(folder, []), folder]
         if names:
             command += ["-k", " or ".join(names)]
         try:

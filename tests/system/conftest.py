@@ -22,7 +22,9 @@ import pytest
 import redis
 
 BUILD = os.environ.get("HOURGLASS_BUILD", os.path.abspath("build/release"))
-DEADLINE_SECONDS = 20
+# Only a failure ever takes so long, and machines that run tests are busy ones.
+DEADLINE_SECONDS = 60
+LOG_LINES = 30  # of each process, shown when a test fails
 
 
 def wait_for(condition, what, seconds=DEADLINE_SECONDS):
@@ -67,6 +69,13 @@ class Process:
         with open(self.log_path, "rb") as log:
             log.seek(self.log_from)
             return log.read().decode(errors="replace")
+
+    def tail(self):
+        """The last lines of the log, of all its lives."""
+        if not os.path.exists(self.log_path):
+            return ""
+        with open(self.log_path, errors="replace") as log:
+            return "".join(log.readlines()[-LOG_LINES:])
 
     def logged(self, pattern, seconds=DEADLINE_SECONDS):
         """Waits for a line of the log to match and returns the match."""
@@ -203,6 +212,15 @@ class Stack:
         agent = self.start_agent(relay)
         wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
         return relay, agent, queryd
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure comes with the last lines of every process that the test had started."""
+    outcome = yield
+    report, made = outcome.get_result(), getattr(item, "funcargs", {}).get("stack")
+    if report.failed and made is not None:
+        report.sections += [(f"log of {p.name}", p.tail()) for p in made.processes]
 
 
 @pytest.fixture

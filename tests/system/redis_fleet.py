@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 import redis
-from conftest import ask, wait_for
+from conftest import DEADLINE_SECONDS, ask, wait_for
 
 DOWN_AFTER_MS = 1000
 
@@ -33,7 +33,7 @@ def try_redis(call):
         return None
 
 
-def wait_all_counted(queryd, report, hours, seconds=30):
+def wait_all_counted(queryd, report, hours, seconds=DEADLINE_SECONDS):
     """Waits until every key's count is what was sent: what a failover forgot comes again in a while."""
     missing = dict(report["keys"])
 

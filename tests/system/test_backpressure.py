@@ -6,7 +6,7 @@ import time
 
 import msgpack
 
-from conftest import (metrics, send, this_hour, total, wait_count, wait_for)
+from conftest import (DEADLINE_SECONDS, metrics, send, this_hour, total, wait_count, wait_for)
 from test_auth import BATCH, CFG, OPEN, STATE, Peer
 from test_pipeline import check_exact, hours_of
 
@@ -120,7 +120,7 @@ def test_a_backlog_drains_at_ten_times_the_live_rate_and_starves_nobody(stack, g
     wait_for(lambda: time.monotonic() > away_until, "the time away")
     back, seen = metrics(agent), None
     relay.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while seen is None:  # `back` becomes the last look before the first commit
         now = metrics(agent)
         backlog = back["hourglass_agent_samples_undelivered"]

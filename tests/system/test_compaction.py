@@ -5,7 +5,7 @@ Data is sent into past hours with |T, in rounds; after each both relays are kill
 leaves partials of its own behind. Only then relays that compact are started."""
 import time
 
-from conftest import http, send, total, wait_count, wait_for
+from conftest import DEADLINE_SECONDS, http, send, total, wait_count, wait_for
 
 PARTITIONS = 4
 KEYS = 12
@@ -111,7 +111,7 @@ def test_hours_and_days_are_brought_together_and_nothing_changes(stack):
     assert not days and sum(hours.values()) >= ROUNDS * len(hours)
     before = answers(queryd, day)
     relays = restart(relays, BUSY)
-    polls, deadline = 0, time.monotonic() + 20
+    polls, deadline = 0, time.monotonic() + DEADLINE_SECONDS
     while not is_done(r, day):
         assert a_few(queryd, day) == a_few(queryd, day, before)
         polls += 1
