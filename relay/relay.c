@@ -99,13 +99,17 @@ static void relay_raise_grace(struct relay *r)
 	server_close_all(&r->server);
 }
 
-static void relay_on_changed(void *arg)
+static void relay_look_again(struct relay *r)
 {
-	struct relay *r = arg;
-
 	for (uint32_t p = 0; p < r->tags.partitions; p++)
 		committer_store_up(&r->committers[p], life_monotonic_ms());
 	compaction_store_up(&r->compaction, life_monotonic_ms());
+}
+
+static void relay_on_changed(void *arg)
+{
+	log_info("store_changed", "effect=\"streams are looked up again\"");
+	relay_look_again(arg);
 }
 
 static void relay_on_ready(void *arg)
@@ -113,7 +117,7 @@ static void relay_on_ready(void *arg)
 	struct relay *r = arg;
 
 	relay_raise_grace(r);
-	relay_on_changed(r);
+	relay_look_again(r);
 	membership_tick(&r->membership);
 	life_status(&r->life, "committing");
 	log_info("ready", "name=%s advertise=%s partitions=%u", r->hub.name, r->advertise,

@@ -50,8 +50,8 @@ struct redis_events {
 	void (*up)(void *arg);               /* connected and checked; may be NULL */
 	void (*down)(void *arg, int reason); /* an `up` one was lost; pending replies were reported
 					      * before; may be NULL */
-	void (*changed)(void *arg);          /* while up: another master of a Cluster can be
-					      * used (again); may be NULL */
+	void (*changed)(void *arg);          /* while up: a master of a Cluster can be used that
+					      * could not, or was none; may be NULL */
 };
 
 struct redis_options {

@@ -84,6 +84,28 @@ static void tell(struct redis_cluster *c, int reason)
 				redis_tell_up(c->redis, redis_link_info(c->peers[i]->link));
 }
 
+/* Tells what can be used now, and that it is another master than before: one that came up, or that
+ * was given slots while it was. A master that was deposed and is one again within seconds
+ * never lost its link, and has forgotten what its successor took. */
+static void tell_masters(struct redis_cluster *c)
+{
+	struct redis *r = c->redis;
+	bool was_up = r->up, changed = false;
+	size_t i;
+
+	for (i = 0; i < CLUSTER_NODES_MAX; i++) {
+		struct cluster_peer *peer = c->peers[i];
+		bool serves = has_slots(peer) && redis_link_is_up(peer->link);
+		if (!peer)
+			continue;
+		changed |= serves && !peer->serves;
+		peer->serves = serves;
+	}
+	tell(c, 0);
+	if (changed && was_up && r->up && r->events.changed && !r->closing)
+		r->events.changed(r->arg);
+}
+
 /* ---- masters -------------------------------------------------------------------------------- */
 
 static void on_node_timeout(void *arg, int status, const redisReply *reply)
@@ -105,14 +127,10 @@ static void on_peer_up(void *arg)
 				      slice_text("cluster-node-timeout") };
 	struct cluster_peer *peer = arg;
 	struct redis_cluster *c = peer->cluster;
-	struct redis *r = c->redis;
 
 	(void)!redis_link_command(peer->link, 3, argv, on_node_timeout, c);
 	cluster_calls_unpark(peer);
-	if (!r->up)
-		tell(c, 0);
-	else if (has_slots(peer) && r->events.changed && !r->closing)
-		r->events.changed(r->arg);
+	tell_masters(c);
 }
 
 static void on_peer_down(void *arg, int reason)
@@ -120,6 +138,7 @@ static void on_peer_down(void *arg, int reason)
 	struct cluster_peer *peer = arg;
 	struct redis_cluster *c = peer->cluster;
 
+	peer->serves = false;
 	c->stale = true;
 	ask(c);
 	tell(c, reason);
@@ -253,7 +272,7 @@ static void on_slots(void *arg, int status, const redisReply *reply)
 	c->known = true;
 	c->stale = false;
 	match_peers(c);
-	tell(c, 0);
+	tell_masters(c);
 }
 
 /* The masters in turn; the seed when none is up. */

@@ -20,6 +20,7 @@ struct cluster_peer {
 	uint16_t number;
 	size_t parked; /* calls that wait for the link */
 	uint64_t idle_since_ms;
+	bool serves; /* was told of as a master that can be used */
 };
 
 struct redis_cluster {

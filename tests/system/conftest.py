@@ -230,7 +230,7 @@ def stack():
     made.close()
 
 
-def http(process, path, address=None, timeout=5):
+def http(process, path, address=None, timeout=20):
     """GET: (status, parsed JSON or text)."""
     url = f"http://{address or process.listen}{path}"
     try:

@@ -3,6 +3,7 @@
 All on free ports of loopback, each with a folder of its own below the stack's, ended with the stack.
 """
 import os
+import random
 import socket
 import subprocess
 
@@ -12,17 +13,27 @@ from conftest import DEADLINE_SECONDS, ask, wait_for
 DOWN_AFTER_MS = 1000
 
 
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        return True
+    except OSError:
+        return False
+
+
 def free_ports(count):
-    """Ports that were free a moment ago, all different."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    """Ports that were free a moment ago, all different, and below those that the kernel hands
+    out: nothing else that runs meanwhile is given one."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(12000, 22000)
+        if port not in ports and is_free(port):
+            ports.append(port)
     return ports
 
 
 def connect(port):
-    return redis.Redis(port=port, socket_timeout=2)
+    return redis.Redis(port=port, socket_timeout=10)
 
 
 def try_redis(call):

@@ -58,13 +58,31 @@ def test_a_master_that_dies_under_load(fleet, generator):
              committed, "the other slots' commits go on")
     wait_for(lambda: victim not in servers.masters() and len(servers.masters()) == 3,
              "its replica has taken its place")
-    wait_for(lambda: ask(queryd, gone, "count", before)[0] == 200, "queryd answers again", 5)
+    wait_for(lambda: ask(queryd, gone, "count", before)[0] == 200, "queryd answers again")
     # The new master has no replica, so it takes nothing until the old one is back as that.
     servers.start(victim, *servers.arguments[victim])
     report = run.report()
     wait_all_counted(queryd, report, hours_of(before))
     check_exact(queryd, report, hours_of(before))
     poller.finish()
+
+
+def test_a_master_that_is_deposed_and_back_is_another_one_each_time(fleet):
+    """Its connection may live on, and streams are looked up again all the same."""
+    servers, relays, agent, queryd = fleet
+    first = servers.masters()[0]
+    second = next(port for port in servers.ports if port not in servers.masters() and
+                  connect(port).info("replication")["master_port"] == first)
+    seen = [r.log().count("store_changed") for r in relays]
+    for port, other in ((second, first), (first, second)):
+        connect(port).cluster("FAILOVER")
+        wait_for(lambda p=port, o=other: p in servers.masters() and o not in servers.masters(), "it is the master")
+        wait_for(lambda: all(r.log().count("store_changed") > n for r, n in zip(relays, seen)),
+                 "relays look again")
+        wait_for(servers.is_whole, "the other one is its replica")
+        seen = [r.log().count("store_changed") for r in relays]
+    send(agent, "back:1|c")
+    wait_count(queryd, "back", 1, stat="sum")
 
 
 def test_slots_that_move_under_load(fleet, generator):

@@ -11,7 +11,7 @@ DAEMONS = ["agent", "relay", "queryd"]
 
 def run(daemon, *arguments, text=None):
     return subprocess.run([f"{BUILD}/hourglass-{daemon}", *arguments], capture_output=True, text=True,
-                          timeout=10, input=text)
+                          timeout=60, input=text)
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)

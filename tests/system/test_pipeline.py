@@ -199,7 +199,7 @@ def test_both_relays_away_for_ten_seconds(stack, generator):
     for relay in relays:
         relay.kill()
     away_until = time.monotonic() + 10
-    wait_for(lambda: time.monotonic() > away_until, "ten seconds", 11)
+    wait_for(lambda: time.monotonic() > away_until, "ten seconds")
     for relay in relays:
         relay.start()
     report = run.report()
@@ -221,10 +221,10 @@ def test_redis_away_and_back(stack, generator):
         status, answer = ask(queryd, "gen.key000001", "count")
         return status == 503 and answer["error"] == "store_unavailable" and \
             time.monotonic() - began < 1.5
-    wait_for(refused, "queryd answers 503 in JSON", 3)
+    wait_for(refused, "queryd answers 503 in JSON", 15)
     assert http(queryd, "/healthz")[0] == 200 and http(queryd, "/readyz")[0] == 503
     away_until = time.monotonic() + 3
-    wait_for(lambda: time.monotonic() > away_until, "three seconds", 4)
+    wait_for(lambda: time.monotonic() > away_until, "three seconds")
     stack.redis_process.start()
     stack.wait_redis()
     report = run.report()

@@ -168,7 +168,7 @@ def test_ten_thousand_keys_of_an_hour_merge_at_once(stack, generator):
 def tagged(queryd, path, tag=None, method="GET"):
     """(status, ETag, body) of a request with If-None-Match."""
     host, port = queryd.listen.rsplit(":", 1)
-    connection = http_client.HTTPConnection(host, int(port), timeout=5)
+    connection = http_client.HTTPConnection(host, int(port), timeout=20)
     connection.request(method, path, headers={"If-None-Match": tag} if tag else {})
     answer = connection.getresponse()
     body = answer.read()
