@@ -12,9 +12,9 @@
 #ifndef QUERYD_GRAPHITE_PATH_H
 #define QUERYD_GRAPHITE_PATH_H
 
+#include "proto/glob.h"
 #include "proto/limits.h"
 #include "proto/slice.h"
-#include "queryd/glob.h"
 #include "queryd/stat.h"
 
 #include <stdbool.h>

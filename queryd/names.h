@@ -9,8 +9,8 @@
 #ifndef QUERYD_NAMES_H
 #define QUERYD_NAMES_H
 
+#include "proto/glob.h"
 #include "proto/slice.h"
-#include "queryd/glob.h"
 
 #include <stdbool.h>
 #include <stddef.h>

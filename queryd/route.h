@@ -14,10 +14,10 @@
 #ifndef QUERYD_ROUTE_H
 #define QUERYD_ROUTE_H
 
+#include "proto/glob.h"
 #include "proto/kind.h"
 #include "proto/limits.h"
 #include "proto/slice.h"
-#include "queryd/glob.h"
 #include "queryd/stat.h"
 
 #include <stdbool.h>

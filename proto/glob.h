@@ -7,8 +7,8 @@
  * character, not one byte. `[!a]` and `[^a]` negate; classes hold ASCII; a backslash takes
  * the next character as it is. Pure.
  */
-#ifndef QUERYD_GLOB_H
-#define QUERYD_GLOB_H
+#ifndef PROTO_GLOB_H
+#define PROTO_GLOB_H
 
 #include "proto/slice.h"
 

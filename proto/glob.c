@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "queryd/glob.h"
+#include "proto/glob.h"
 
 #include "proto/series.h"
 
