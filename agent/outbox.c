@@ -14,6 +14,7 @@
 /* What was committed so long ago may go, also when no Redis that is trusted to keep it has shown it:
  * when it is old, or when a half full spool needs the room for what is not committed. */
 #define OUTBOX_DOUBT_MS       (60 * 60 * 1000)
+#define OUTBOX_CONFIRM_PATIENCE 6 /* times confirm_ms; then a CONFIRM is taken for unanswered */
 
 int outbox_init(struct outbox *o, const struct outbox_options *options,
 		const struct outbox_effects *effects, void *arg, struct spool *spool,
@@ -193,8 +194,12 @@ void outbox_note_states(struct outbox *o, size_t peer, uint64_t session, enum la
 	for (size_t i = 0; i < states->count; i++) {
 		struct lane *l = outbox_served(o, peer, session, &states->list[i]);
 
-		if (l != NULL)
-			(void)outbox_note(o, l, &states->list[i], cause, now_ms);
+		if (l == NULL)
+			continue;
+		/* What was asked before a RESET is answered no more, or with what is old. */
+		if (cause == LANE_RESET)
+			l->confirm_token = 0;
+		(void)outbox_note(o, l, &states->list[i], cause, now_ms);
 	}
 }
 
@@ -335,15 +340,27 @@ static void outbox_pump(struct outbox *o, int64_t now_ms)
 	}
 }
 
-/* Asks one peer about the lanes with kept batches that it serves. */
-static void outbox_confirm_peer(struct outbox *o, size_t peer, uint64_t token)
+/* Whether the lane's last question may still be answered: a relay whose Redis is slow takes longer
+ * than confirm_ms, and one whose Redis is gone does not answer at all. */
+static bool outbox_asked(const struct outbox *o, const struct lane *l, int64_t now_ms)
 {
+	int64_t asked_ms = (int64_t)(l->confirm_token >> OUTBOX_TOKEN_BITS);
+
+	return l->confirm_token != 0 &&
+	       now_ms < asked_ms + OUTBOX_CONFIRM_PATIENCE * o->options.confirm_ms;
+}
+
+/* Asks one peer about the lanes with kept batches that it serves. */
+static void outbox_confirm_peer(struct outbox *o, size_t peer, int64_t now_ms)
+{
+	uint64_t token = (uint64_t)now_ms << OUTBOX_TOKEN_BITS | o->last_token;
 	struct outbox_walk walk = outbox_walk_start(o);
 	struct lane *l;
 	size_t count = 0;
 
 	while (count < LIMIT_FRAME_STREAMS && (l = outbox_walk(o, &walk)) != NULL) {
-		if (l->peer != peer || !l->opened || lane_kept(l) == 0)
+		if (l->peer != peer || !l->opened || lane_kept(l) == 0 ||
+		    outbox_asked(o, l, now_ms))
 			continue;
 		l->confirm_token = token;
 		l->confirm_stored = l->stored;
@@ -368,8 +385,7 @@ static void outbox_confirm(struct outbox *o, int64_t now_ms)
 	o->last_token = (o->last_token + 1) % (1 << OUTBOX_TOKEN_BITS);
 	for (size_t peer = 0; peer < OUTBOX_PEERS; peer++)
 		if (o->peers[peer].up)
-			outbox_confirm_peer(o, peer, (uint64_t)now_ms << OUTBOX_TOKEN_BITS |
-							     o->last_token);
+			outbox_confirm_peer(o, peer, now_ms);
 }
 
 void outbox_run(struct outbox *o, int64_t now_ms)

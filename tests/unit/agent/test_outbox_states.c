@@ -90,6 +90,38 @@ static void test_an_answer_to_no_question_drops_nothing(void **state)
 	assert_int_equal(w->o.counts.stable, 2);
 }
 
+static void test_an_answer_that_takes_longer_than_the_interval_counts(void **state)
+{
+	struct world *w = *state;
+	uint64_t token;
+
+	begin(w, 1);
+	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	w->now += 2 * GRACE;
+	token = ask(w);
+	for (int i = 0; i < 4; i++) {
+		w->now += CONFIRM;
+		run(w);
+	}
+	confirmed(w, token, true, chain_at(w, 0, 1));
+	assert_int_equal(spool_records(w->spool), 0);
+}
+
+static void test_a_question_that_is_never_answered_is_asked_again(void **state)
+{
+	struct world *w = *state;
+	uint64_t token;
+
+	begin(w, 1);
+	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	w->now += 2 * GRACE;
+	(void)ask(w);
+	w->now += 10 * CONFIRM;
+	token = ask(w);
+	confirmed(w, token, true, chain_at(w, 0, 1));
+	assert_int_equal(spool_records(w->spool), 0);
+}
+
 /* ---- Redis goes back ---- */
 
 static void test_a_reset_sends_again_from_the_stored_state(void **state)
@@ -132,9 +164,12 @@ static void test_a_rewound_batch_begins_its_grace_anew(void **state)
 	begin(w, 1);
 	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
 	w->now += 2 * GRACE;
+	token = ask(w);
 	told(w, 0, 1, LANE_RESET, 0, nonce_at(0));
 	run(w);
 	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	confirmed(w, token, true, chain_at(w, 0, 1)); /* asked before the reset */
+	assert_int_equal(spool_records(w->spool), 1);
 	token = ask(w);
 	confirmed(w, token, true, chain_at(w, 0, 1));
 	assert_int_equal(spool_records(w->spool), 1);
@@ -317,6 +352,8 @@ int main(void)
 		T(test_a_batch_is_dropped_when_asked_a_grace_after_its_commit),
 		T(test_exactly_the_grace_is_enough),
 		T(test_only_what_the_confirm_shows_is_dropped),
+		T(test_an_answer_that_takes_longer_than_the_interval_counts),
+		T(test_a_question_that_is_never_answered_is_asked_again),
 		T(test_an_untrusted_store_drops_nothing),
 		T(test_an_answer_to_no_question_drops_nothing),
 		T(test_a_reset_sends_again_from_the_stored_state),
