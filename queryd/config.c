@@ -66,7 +66,7 @@ static const struct conf_row rows[] = {
 	  .min = 1, .max = 300, .check = check_listen,
 	  .help = "where people ask, over HTTP; port 0 takes any free one" },
 	{ .key = "redis", .type = CONF_TEXT, ROW(redis), .fallback = "redis://127.0.0.1:6379/0",
-	  .min = 1, .max = 4096, .check = redis_url_check,
+	  .min = 1, .max = 4096, .password = true, .check = redis_url_check,
 	  .help = "where the numbers are: redis://[[user]:password@]host:port/db, unix:///path, "
 		  "sentinel://[[user]:password@]host:port,.../name/db or "
 		  "cluster://[[user]:password@]host:port,..." },

@@ -60,7 +60,8 @@ static const struct conf_row config_rows[] = {
 	TEXT("admin", admin, "127.0.0.1:8128", 280, config_check_admin,
 	     "Where HTTP /metrics, /healthz and /readyz are served; empty: nowhere."),
 	{ .key = "redis", .type = CONF_TEXT, .offset = offsetof(struct config, redis),
-	  .fallback = "redis://127.0.0.1:6379/0", .min = 1, .max = 4096, .check = redis_url_check,
+	  .fallback = "redis://127.0.0.1:6379/0", .min = 1, .max = 4096,
+	  .password = true, .check = redis_url_check,
 	  .help = "The store: redis://[[user]:password@]host:port[/db], unix:///path, "
 		  "sentinel://[[user]:password@]host:port,.../name[/db] (the hosts are sentinels) or "
 		  "cluster://[[user]:password@]host:port,... (any of its nodes)." },

@@ -136,7 +136,8 @@ static void conf_report_unknown_option(struct conf_reader *r, const char *option
 static void conf_report_value(struct conf_reader *r, const struct conf_row *row,
 			      const char *value, const char *expected)
 {
-	const char *shown = conf_value_shown(row, value);
+	char room[CONF_SHOWN_SIZE];
+	const char *shown = conf_value_shown(row, value, room);
 	char quoted[LOG_QUOTE_SIZE];
 
 	conf_report(r, "%s = %s: expected %s", row->key, log_quote(slice_text(shown), quoted),

@@ -33,6 +33,7 @@ struct conf_row {
 	const char *const *choices; /* CHOICE: NULL-terminated */
 	bool reloadable;
 	bool secret;              /* --dump and errors say ***, unless secret.h finds a reference */
+	bool password; /* a URL: --dump and errors say *** for its user and password */
 	/* More than type and range can say; NULL: nothing. Returns NULL when fine, else what
 	 * is expected ("host:port, comma-separated"). */
 	const char *(*check)(const char *text);
@@ -81,7 +82,7 @@ void conf_release(const struct conf_spec *spec, void *out);
 
 /* Prints the effective configuration as a file that reads back the same. Where a secret stands in
  * the configuration itself it prints ***, which is too short for one: such a file is refused until
- * somebody puts the secret back. */
+ * somebody puts the secret back; so it is with a URL's password. */
 void conf_dump(const struct conf_spec *spec, const void *values, FILE *to);
 
 /* The program's version, from git at build time. */

@@ -119,6 +119,7 @@ void conf_help(const struct conf_spec *spec, FILE *to)
 void conf_dump(const struct conf_spec *spec, const void *values, FILE *to)
 {
 	char number[CONF_NUMBER_SIZE];
+	char room[CONF_SHOWN_SIZE];
 
 	for (size_t i = 0; i < spec->row_count; i++) {
 		const struct conf_row *row = &spec->rows[i];
@@ -126,7 +127,7 @@ void conf_dump(const struct conf_spec *spec, const void *values, FILE *to)
 
 		help_section(row, i ? &spec->rows[i - 1] : NULL, to);
 		if (text[0] != '\0')
-			text = conf_value_shown(row, text);
+			text = conf_value_shown(row, text, room);
 		fprintf(to, "%s =%s%s\n", help_key(row), text[0] ? " " : "", text);
 	}
 }

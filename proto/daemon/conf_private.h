@@ -15,6 +15,7 @@
 
 /* A text value without a limit of its own may be this long, a line of a file too. */
 #define CONF_TEXT_BYTES 4096
+#define CONF_SHOWN_SIZE (CONF_TEXT_BYTES + 8)
 
 /* Reads text as row's type into the row's member of values (a TEXT there is freed first).
  * 0; -EINVAL with what was expected in `expected`; -ENOMEM. row->check is not asked. */
@@ -29,8 +30,10 @@ bool conf_value_equal(const struct conf_row *row, const void *a, const void *b);
 const char *conf_value_format(const struct conf_row *row, const void *values,
 			      char number[CONF_NUMBER_SIZE]);
 
-/* What of a value may be shown: the text, or *** for a secret. Borrowed from text, or static. */
-const char *conf_value_shown(const struct conf_row *row, const char *text);
+/* What of a value may be shown: the text, or *** for a secret or in the place of a URL's.
+ * Borrowed from text or room, or static. */
+const char *conf_value_shown(const struct conf_row *row, const char *text,
+			     char room[CONF_SHOWN_SIZE]);
 
 /* What a row takes: "a duration from 10ms to 60s". Returns out. */
 const char *conf_value_expected(const struct conf_row *row, char out[CONF_EXPECTED_SIZE]);

@@ -109,8 +109,23 @@ const char *conf_value_format(const struct conf_row *row, const void *values,
 	}
 }
 
-const char *conf_value_shown(const struct conf_row *row, const char *text)
+/* A URL without what is between :// and @. */
+static const char *conf_url_shown(const char *text, char room[CONF_SHOWN_SIZE])
 {
+	const char *scheme = strstr(text, "://");
+	const char *at = scheme ? strchr(scheme, '@') : NULL;
+
+	if (at == NULL)
+		return text;
+	snprintf(room, CONF_SHOWN_SIZE, "%.*s://***%s", (int)(scheme - text), text, at);
+	return room;
+}
+
+const char *conf_value_shown(const struct conf_row *row, const char *text,
+			     char room[CONF_SHOWN_SIZE])
+{
+	if (row->password)
+		return conf_url_shown(text, room);
 	return row->secret && *text != '\0' && !secret_is_reference(text) ? "***" : text;
 }
 

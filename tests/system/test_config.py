@@ -79,3 +79,12 @@ def test_explain_needs_no_relay():
     shown = run("agent", "--explain", text="a:1|ms\na:x|c\n")
     assert shown.returncode == 0
     assert len(shown.stdout.splitlines()) == 2 and '"reason":"bad_value"' in shown.stdout
+
+
+@pytest.mark.parametrize("daemon", ["relay", "queryd"])
+def test_the_password_of_redis_is_shown_nowhere(daemon):
+    dumped = run(daemon, "-o", "redis=redis://metrics:hunter2@store:6379/1", "--dump")
+    assert "redis = redis://***@store:6379/1\n" in dumped.stdout
+    refused = run(daemon, "-o", "redis=redis://metrics:hunter2@store:port", "--check")
+    assert refused.returncode == 2 and "redis://***@store:port" in refused.stderr
+    assert "hunter2" not in dumped.stdout + refused.stderr
