@@ -24,6 +24,8 @@ static const struct report_row {
 #define REPORT_LINE(code, member_) REPORT("lines.rejected", #member_, lines_rejected.member_)
 #define REPORT_SAMPLE(code, member_)                                                           \
 	REPORT("samples.rejected", #member_, samples_rejected.member_)
+	REPORT("datagrams.received", NULL, datagrams)
+	REPORT("lines.received", NULL, lines)
 	REPORT("samples.received", NULL, samples)
 	REPORT("samples.sealed", NULL, samples_sealed)
 	REPORT("samples.lost", NULL, lost_declared)

@@ -43,7 +43,8 @@ def reported(queryd, hours):
 
 def expected(seen):
     """The same from /metrics; what is 0 is not reported."""
-    names = {"samples.received": "samples_received", "samples.sealed": "samples_sealed",
+    names = {"datagrams.received": "datagrams_received", "lines.received": "lines_received",
+             "samples.received": "samples_received", "samples.sealed": "samples_sealed",
              "samples.rejected": "samples_rejected", "lines.rejected": "lines_rejected",
              "lines.unsupported": "lines_unsupported", "kernel_drops": "kernel_drops",
              "datagrams.truncated": "datagrams_truncated"}
