@@ -8,12 +8,11 @@
 #include <limits.h>
 #include <unistd.h>
 
-int accounts_init(struct accounts *a, struct intake *intake, struct ledger *ledger,
-		  const char *agent_id)
+int accounts_init(struct accounts *a, struct ledger *ledger, const char *agent_id)
 {
 	char host[HOST_NAME_MAX + 1];
 
-	*a = (struct accounts){ .intake = intake, .ledger = ledger };
+	*a = (struct accounts){ .ledger = ledger };
 	top_init(&a->top);
 	if (gethostname(host, sizeof(host)) < 0)
 		host[0] = '\0';
@@ -27,29 +26,42 @@ void accounts_release(struct accounts *a)
 	top_release(&a->top);
 }
 
-struct table *accounts_swap(struct accounts *a, int64_t *now_ms)
+void accounts_set_intakes(struct accounts *a, struct intake *intakes, size_t count)
 {
-	struct table *taken;
+	a->intakes = intakes;
+	a->intake_count = count;
+}
 
-	intake_lock(a->intake);
-	taken = intake_swap(a->intake, now_ms);
+void accounts_swap(struct accounts *a, struct table **tables, int64_t *now_ms)
+{
+	int64_t swap_ms;
+
 	ledger_copy(&a->seen, a->ledger);
-	intake_unlock(a->intake);
+	*now_ms = INT64_MAX;
+	for (size_t i = 0; i < a->intake_count; i++) {
+		struct intake *in = &a->intakes[i];
+
+		intake_lock(in);
+		tables[i] = intake_swap(in, &swap_ms);
+		ledger_add(&a->seen, &in->counts);
+		intake_unlock(in);
+		if (swap_ms < *now_ms)
+			*now_ms = swap_ms;
+	}
 	a->seen_s = *now_ms / 1000;
-	return taken;
 }
 
 static int accounts_add(void *arg, struct slice series, double increment)
 {
 	struct accounts *a = arg;
 
-	return intake_add_own(a->intake, series, increment, a->seen_s);
+	return intake_add_own(&a->intakes[0], series, increment, a->seen_s);
 }
 
-void accounts_report(struct accounts *a, const struct table *taken)
+void accounts_report(struct accounts *a, uint64_t samples)
 {
 	/* What is about to be sealed counts as sealed: then the sums agree in every report. */
-	tally_add(&a->seen.samples_sealed, taken->samples);
+	tally_add(&a->seen.samples_sealed, samples);
 	report_run(&a->report, &a->seen, accounts_add, a);
 }
 
@@ -74,6 +86,11 @@ static void accounts_note_senders(struct accounts *a, const struct table *taken)
 						    limits_segment(series),
 			&counts, now_ms);
 	}
+}
+
+void accounts_end_seal(struct accounts *a)
+{
+	tally_add(&a->ledger->seals, 1);
 	top_end_interval(&a->top);
 }
 
@@ -82,7 +99,6 @@ void accounts_sealed(struct accounts *a, const struct table *taken,
 {
 	struct ledger *l = a->ledger;
 
-	tally_add(&l->seals, 1);
 	tally_add(&l->lost_memory, counts->lost);
 	tally_add(&l->own_sealed, counts->own);
 	tally_add(&l->own_lost, counts->own_lost);
@@ -94,15 +110,39 @@ void accounts_sealed(struct accounts *a, const struct table *taken,
 		log_error("no_memory", "for=batch lost_samples=%" PRIu64, counts->lost);
 }
 
+/* Adds up what the open tables hold and, where wanted, what their receivers have counted. */
+static struct intake_level accounts_add_up(struct accounts *a, struct ledger *counts)
+{
+	struct intake_level all = { 0 };
+
+	for (size_t i = 0; i < a->intake_count; i++) {
+		struct intake *in = &a->intakes[i];
+		struct intake_level level;
+
+		intake_lock(in);
+		level = intake_level_locked(in);
+		if (counts != NULL)
+			ledger_add(counts, &in->counts);
+		intake_unlock(in);
+		all.samples += level.samples;
+		all.series += level.series;
+		all.bytes += level.bytes;
+	}
+	return all;
+}
+
+struct intake_level accounts_level(struct accounts *a)
+{
+	return accounts_add_up(a, NULL);
+}
+
 void accounts_metrics(struct accounts *a, struct buf *out)
 {
 	struct intake_level level;
 	struct ledger now;
 
-	intake_lock(a->intake);
-	level = intake_level_locked(a->intake);
 	ledger_copy(&now, a->ledger);
-	intake_unlock(a->intake);
+	level = accounts_add_up(a, &now);
 	tally_set(&now.samples_open, level.samples);
 	tally_set(&now.table_bytes, level.bytes);
 	tally_set(&now.table_series, level.series);
@@ -113,8 +153,10 @@ void accounts_top(struct accounts *a, enum top_by by, size_t n, struct buf *out)
 {
 	struct top rejects;
 
-	if (intake_copy_rejects(a->intake, &rejects) < 0)
-		top_init(&rejects);
+	top_init(&rejects);
+	for (size_t i = 0; i < a->intake_count; i++)
+		if (intake_merge_rejects(&a->intakes[i], &rejects) < 0)
+			break; /* no memory: of some only */
 	top_render(&a->top, &rejects, by, n, life_monotonic_ms(), out);
 	top_release(&rejects);
 }

@@ -1,12 +1,13 @@
 /*
  * accounts.h - what a seal and a question mean for the books.
  *
- *     swap -> the counts as they then stand -> report (report.h) -> into the table that is sealed
+ *     swap -> the counts as they then stand -> report (report.h) -> into a table that is sealed
  *                                              senders (top.h)   -> `/top`
  *
- * The counts are copied under the intake's mutex, together with the swap or with the open
- * table's level: so received = sealed + rejected + lost + open in every scrape, and in every
- * report. intake and ledger are borrowed. The loop's thread.
+ * There is an intake for each thread that receives. One after the other is swapped, and its counts
+ * are copied under the same lock, as they are with its level for a scrape: so received = sealed +
+ * rejected + lost + open holds for each, and thus for the sums, in every scrape and every
+ * report. intakes and ledger are borrowed. The loop's thread.
  */
 #ifndef AGENT_ACCOUNTS_H
 #define AGENT_ACCOUNTS_H
@@ -22,7 +23,8 @@
 
 struct accounts {
 	/* private */
-	struct intake *intake;
+	struct intake *intakes;
+	size_t intake_count;
 	struct ledger *ledger;
 	struct report report;
 	struct ledger seen; /* as the counts stood at the swap */
@@ -30,22 +32,32 @@ struct accounts {
 	struct top top;
 };
 
-/* Readies it for an agent, its id in hex. 0, -ENOMEM. */
-int accounts_init(struct accounts *a, struct intake *intake, struct ledger *ledger,
-		  const char *agent_id) __attribute__((warn_unused_result));
+/* Readies it for an agent, its id in hex; accounts_add_intakes follows. 0, -ENOMEM. */
+int accounts_init(struct accounts *a, struct ledger *ledger, const char *agent_id) __attribute__((warn_unused_result));
 
 /* Frees its memory; allowed on zeroes. */
 void accounts_release(struct accounts *a);
 
-/* intake_swap, with the counts as they then are. */
-struct table *accounts_swap(struct accounts *a, int64_t *now_ms);
+/* Whose books it keeps. */
+void accounts_set_intakes(struct accounts *a, struct intake *intakes, size_t count);
 
-/* Puts what was counted up to the swap into the table that was taken. */
-void accounts_report(struct accounts *a, const struct table *taken);
+/* intake_swap of every intake, with the counts as they then are. tables has room for all;
+ * *now_ms is the first swap's. */
+void accounts_swap(struct accounts *a, struct table **tables, int64_t *now_ms);
 
-/* The table that was taken has been sealed, with these counts. */
+/* Puts what was counted up to the swap, of which `samples` are about to be sealed, into the first
+ * table. */
+void accounts_report(struct accounts *a, uint64_t samples);
+
+/* A table that was taken has been sealed, with these counts. */
 void accounts_sealed(struct accounts *a, const struct table *taken,
 		     const struct seal_counts *counts);
+
+/* All tables of a swap have been. */
+void accounts_end_seal(struct accounts *a);
+
+/* What the open tables hold together. */
+struct intake_level accounts_level(struct accounts *a);
 
 /* All counts as Prometheus text. */
 void accounts_metrics(struct accounts *a, struct buf *out);

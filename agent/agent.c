@@ -23,6 +23,7 @@
 
 #define AGENT_WATERMARK_MS 1000
 #define AGENT_REST_MS      60000
+#define AGENT_INTAKES      (RECEIVE_THREADS)
 #define AGENT_LITTLE_BYTES (1024 * 1024) /* in the open table */
 /* Room that a report may take in the spool: some forty batches of one counter. */
 #define AGENT_REPORT_BYTES (16 * 1024)
@@ -44,7 +45,8 @@ struct agent {
 	struct life life;
 	struct ledger ledger;
 	struct identity identity;
-	struct intake intake;
+	struct intake *intakes; /* one a thread that receives */
+	size_t intake_count;
 	struct receiver *receiver;
 	struct seal seal;
 	struct gauges gauges;
@@ -77,9 +79,7 @@ static int agent_emit(void *arg, uint32_t partition, const struct batch_writer *
 
 static bool agent_hold(void *arg, const struct table_group *group)
 {
-	struct agent *a = arg;
-
-	return intake_hold(&a->intake, group);
+	return intake_hold(arg, group);
 }
 
 /* Whether to seal now. Not before P is known; not into a full spool, but the last seal must
@@ -91,7 +91,7 @@ static bool agent_may_seal(struct agent *a, bool last)
 
 	if (delivery_partitions(a->delivery) == 0)
 		return false;
-	level = intake_level(&a->intake);
+	level = accounts_level(&a->accounts);
 	if (last || level.samples == 0 || delivery_has_room(a->delivery, level.bytes))
 		return true;
 	tally_add(&a->ledger.seals_postponed, 1);
@@ -111,31 +111,44 @@ static bool agent_may_rest(struct agent *a, int64_t now_ms)
 	if (rest_ms > AGENT_REST_MS)
 		rest_ms = AGENT_REST_MS;
 	return quarters > 0 && now_ms - a->sealed_ms < rest_ms &&
-	       intake_level(&a->intake).bytes < AGENT_LITTLE_BYTES;
+	       accounts_level(&a->accounts).bytes < AGENT_LITTLE_BYTES;
+}
+
+/* Turns one table that was taken away into batches. */
+static void agent_seal_table(struct agent *a, struct intake *in, struct table *table)
+{
+	struct seal_counts counts = seal_run(&a->seal, table, delivery_partitions(a->delivery),
+					     agent_emit, a);
+
+	accounts_sealed(&a->accounts, table, &counts);
+	delivery_lost(a->delivery, counts.lost);
+	intake_done(in);
 }
 
 /* Turns what was received into batches. last: nothing will be received any more. */
 static void agent_seal(struct agent *a, bool last)
 {
-	struct seal_counts counts;
-	struct table *table;
-	int64_t now_ms, second;
-	uint64_t held;
+	struct table *tables[AGENT_INTAKES];
+	uint64_t held = 0, samples = 0;
+	size_t bytes = AGENT_REPORT_BYTES;
+	int64_t now_ms;
 
 	receive_count_drops(a->receiver);
 	if (!agent_may_seal(a, last))
 		return;
 	delivery_count(a->delivery);
-	table = accounts_swap(&a->accounts, &now_ms);
-	second = last ? INT64_MAX : now_ms / 1000;
-	held = gauges_settle(&a->gauges, table, second, agent_hold, a);
-	if (a->config->ledger &&
-	    (last || delivery_has_room(a->delivery, table_bytes(table) + AGENT_REPORT_BYTES)))
-		accounts_report(&a->accounts, table);
-	counts = seal_run(&a->seal, table, delivery_partitions(a->delivery), agent_emit, a);
-	accounts_sealed(&a->accounts, table, &counts);
-	delivery_lost(a->delivery, counts.lost);
-	intake_done(&a->intake);
+	accounts_swap(&a->accounts, tables, &now_ms);
+	for (size_t i = 0; i < a->intake_count; i++) {
+		held += gauges_settle(&a->gauges, tables[i], last ? INT64_MAX : now_ms / 1000,
+				      agent_hold, &a->intakes[i]);
+		samples += tables[i]->samples;
+		bytes += table_bytes(tables[i]);
+	}
+	if (a->config->ledger && (last || delivery_has_room(a->delivery, bytes)))
+		accounts_report(&a->accounts, samples);
+	for (size_t i = 0; i < a->intake_count; i++)
+		agent_seal_table(a, &a->intakes[i], tables[i]);
+	accounts_end_seal(&a->accounts);
 	receive_drops_reported(a->receiver);
 	a->sealed_ms = life_monotonic_ms();
 	a->since_ms = skew_sealed_until(a->since_ms, now_ms, held > 0);
@@ -152,7 +165,7 @@ static void agent_on_closed(uv_handle_t *handle)
 static void agent_end(struct agent *a)
 {
 	uint64_t undelivered = delivery_undelivered(a->delivery);
-	uint64_t unsealed = intake_level(&a->intake).samples;
+	uint64_t unsealed = accounts_level(&a->accounts).samples;
 
 	delivery_publish(a->delivery, delivery_done(a->delivery) && unsealed == 0);
 	delivery_lost(a->delivery, unsealed);
@@ -177,14 +190,14 @@ static void agent_end(struct agent *a)
 /* Whether draining has come to its end, delivered or not. */
 static bool agent_drained(struct agent *a, int64_t now_ms)
 {
-	if (intake_level(&a->intake).samples > 0)
+	if (accounts_level(&a->accounts).samples > 0)
 		agent_seal(a, true); /* P may have become known only now */
 	if (now_ms >= a->drain_until_ms)
 		return true;
 	/* Nobody takes it now, and the next start will find it. */
 	if (delivery_durable(a->delivery) && !delivery_ready(a->delivery))
-		return intake_level(&a->intake).samples == 0;
-	return intake_level(&a->intake).samples == 0 && delivery_done(a->delivery);
+		return accounts_level(&a->accounts).samples == 0;
+	return accounts_level(&a->accounts).samples == 0 && delivery_done(a->delivery);
 }
 
 static void agent_on_drain(void *arg)
@@ -207,9 +220,11 @@ static void agent_reload_input(struct agent *a)
 	struct reading *reading = reading_new(a->config), *before = a->reading;
 	struct limits_options limits = config_limits(a->config);
 
-	intake_lock(&a->intake);
-	intake_limit(&a->intake, &limits);
-	intake_unlock(&a->intake);
+	for (size_t i = 0; i < a->intake_count; i++) {
+		intake_lock(&a->intakes[i]);
+		intake_limit(&a->intakes[i], &limits);
+		intake_unlock(&a->intakes[i]);
+	}
 	if (reading == NULL) {
 		log_error("no_memory", "for=add_tags");
 		return;
@@ -347,11 +362,33 @@ static const char *agent_unready(void *arg)
 
 /* ---- life ---- */
 
-static int agent_open_inputs(struct agent *a)
+/* An intake for every thread that receives, under one ceiling of memory. */
+static int agent_open_intakes(struct agent *a)
 {
 	struct limits_options limits = config_limits(a->config);
+	size_t count = (size_t)a->config->receivers;
+	int status = 0;
+
+	a->intakes = calloc(count, sizeof(*a->intakes));
+	if (a->intakes == NULL)
+		return -ENOMEM;
+	for (; a->intake_count < count && status == 0; a->intake_count++) {
+		struct intake *in = &a->intakes[a->intake_count];
+
+		status = intake_init(in, limits.max_keys, (size_t)a->config->table_max);
+		intake_limit(in, &limits);
+		if (a->intake_count > 0)
+			intake_share(in, &a->intakes[0]);
+	}
+	accounts_set_intakes(&a->accounts, a->intakes, a->intake_count);
+	return status;
+}
+
+static int agent_open_inputs(struct agent *a)
+{
 	struct receive_options options = {
 		.listen = a->config->listen,
+		.receivers = (size_t)a->config->receivers,
 		.buffer_bytes = (size_t)a->config->receive_buffer,
 		.max_age_s = AGENT_MAX_AGE_S,
 		.state_dir = config_state_dir(a->config),
@@ -363,17 +400,16 @@ static int agent_open_inputs(struct agent *a)
 	if (status == 0 && a->reading == NULL)
 		status = -ENOMEM;
 	if (status == 0)
-		status = accounts_init(&a->accounts, &a->intake, &a->ledger,
+		status = accounts_init(&a->accounts, &a->ledger,
 				       identity_text(&a->identity, id));
 	if (status == 0)
-		status = intake_init(&a->intake, limits.max_keys, (size_t)a->config->table_max);
+		status = agent_open_intakes(a);
 	if (status < 0)
 		return status;
-	intake_limit(&a->intake, &limits);
 	options.lines = a->reading->options;
 	status = seal_init(&a->seal);
 	if (status == 0)
-		status = receive_open(&options, &a->intake, &a->ledger, &a->receiver);
+		status = receive_open(&options, a->intakes, &a->ledger, &a->receiver);
 	return status;
 }
 
@@ -395,7 +431,7 @@ static int agent_open_admin(struct agent *a)
 
 static int agent_open(struct agent *a)
 {
-	char addresses[RECEIVE_TEXT_SIZE];
+	char addresses[LISTEN_TEXT_SIZE] = "";
 	int status = agent_open_inputs(a);
 
 	if (status == 0)
@@ -413,8 +449,8 @@ static int agent_open(struct agent *a)
 		return status;
 	a->since_ms = life_wall_ms();
 	a->seal_ms = a->config->seal_ms;
-	log_info("listening", "listen=%s admin=%s", receive_addresses(a->receiver, addresses),
-		 a->admin ? http_address(a->admin) : "none");
+	receive_addresses(a->receiver, addresses);
+	log_info("listening", "listen=%s admin=%s", addresses, a->admin ? http_address(a->admin) : "none");
 	return 0;
 }
 
@@ -463,7 +499,9 @@ int agent_run(struct config *config, int argc, char **argv)
 	log_info("ready", "version=%s", conf_version());
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	agent_close(a);
-	intake_release(&a->intake);
+	for (size_t i = a->intake_count; i-- > 0;)
+		intake_release(&a->intakes[i]);
+	free(a->intakes);
 	uv_loop_close(&a->loop);
 	free(a);
 	return 0;

@@ -18,6 +18,14 @@ void arena_pool_init(struct arena_pool *p, size_t ceiling_bytes)
 	*p = (struct arena_pool){
 		.chunks_max = (ceiling_bytes + ARENA_CHUNK_BYTES - 1) / ARENA_CHUNK_BYTES,
 	};
+	p->total = &p->own;
+}
+
+void arena_pool_share(struct arena_pool *p, struct arena_pool *with)
+{
+	assert(p->chunks == 0);
+	p->chunks_max = with->chunks_max;
+	p->total = with->total;
 }
 
 static void arena_pool_shrink(struct arena_pool *p, size_t count)
@@ -28,6 +36,7 @@ static void arena_pool_shrink(struct arena_pool *p, size_t count)
 		p->free = chunk->next;
 		p->free_count--;
 		p->chunks--;
+		atomic_fetch_sub_explicit(p->total, 1, memory_order_relaxed);
 		free(chunk);
 	}
 }
@@ -57,11 +66,12 @@ static struct arena_chunk *arena_pool_take(struct arena_pool *p)
 		p->free_count--;
 		return chunk;
 	}
-	if (p->chunks == p->chunks_max)
-		return NULL;
-	chunk = malloc(sizeof(*chunk));
+	if (atomic_fetch_add_explicit(p->total, 1, memory_order_relaxed) < p->chunks_max)
+		chunk = malloc(sizeof(*chunk));
 	if (chunk != NULL)
 		p->chunks++;
+	else
+		atomic_fetch_sub_explicit(p->total, 1, memory_order_relaxed);
 	return chunk;
 }
 

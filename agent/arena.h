@@ -4,13 +4,15 @@
  * Keys and values of one seal interval live and die together, so they are cut from chunks
  * of 128 KiB and nothing is freed singly: a piece costs its bytes and no header. Chunks come
  * from a pool that the open and the sealed table share, so memory is that of one load and a
- * bit, not of two. The pool has a ceiling, and after a burst it shrinks again.
+ * bit, not of two. The pool has a ceiling, and after a burst it shrinks again. Pools may share a
+ * ceiling (arena_pool_share), each in a thread of its own.
  *
- * A pool and its arenas serve one thread at a time: the receivers' mutex guards them.
+ * A pool and its arenas serve one thread at a time: the receiver's mutex guards them.
  */
 #ifndef AGENT_ARENA_H
 #define AGENT_ARENA_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #define ARENA_CHUNK_BYTES (128 * 1024)
@@ -25,6 +27,8 @@ struct arena_pool {
 	size_t chunks;     /* free and in use */
 	size_t chunks_max;
 	size_t wanted;     /* how many the last intervals needed */
+	atomic_size_t own;    /* chunks under our ceiling: of this pool and those that share it */
+	atomic_size_t *total; /* own, or another pool's */
 };
 
 struct arena {
@@ -37,6 +41,9 @@ struct arena {
 
 /* A pool that holds at most ceiling_bytes (rounded up to a chunk). Allocates nothing yet. */
 void arena_pool_init(struct arena_pool *p, size_t ceiling_bytes);
+
+/* The ceiling of `with` (which outlives p) holds for both together. Before p has any chunk. */
+void arena_pool_share(struct arena_pool *p, struct arena_pool *with);
 
 /* Frees the free chunks; every arena must have been reset before. */
 void arena_pool_release(struct arena_pool *p);

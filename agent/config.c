@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/config.h"
 
+#include "agent/listen.h"
 #include "agent/receive.h"
 #include "agent/spool_file.h"
 #include "proto/limits.h"
@@ -104,9 +105,11 @@ static const char *config_check_tags(const char *text)
 	  .help = (help_) }
 
 static const struct conf_row config_rows[] = {
-	TEXT("listen", listen, "udp://127.0.0.1:8125", 4096, receive_check, false,
-	     "Where lines are taken: udp://host:port or unixgram:///path, comma-separated. "
-	     "Sockets passed by systemd are used instead."),
+	TEXT("listen", listen, "udp://127.0.0.1:8125", 4096, listen_check, false,
+	     "Where lines are taken, comma-separated: udp://host:port, unixgram:///path or "
+	     "unixgram:@abstract. Sockets passed by systemd are used instead."),
+	NUMBER("receivers", CONF_INT, receivers, "1", 1, RECEIVE_THREADS,
+	       "Threads that receive datagrams; several share each UDP address."),
 	TEXT("relays", relays, "127.0.0.1:8127", 8192, config_check_relays, true,
 	     "Relays to begin with, host:port, comma-separated; they tell of the others."),
 	TEXT("state_dir", state_dir, "", 4096, NULL, false,

@@ -22,6 +22,7 @@
 
 struct config {
 	char *listen;
+	int64_t receivers;
 	char *relays;
 	char *state_dir;
 	char *admin;

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DROPS_SOCKETS 16
+#define DROPS_SOCKETS 64
 
 struct drops {
 	/* private */

@@ -15,6 +15,11 @@ int intake_init(struct intake *in, size_t max_keys, size_t max_bytes)
 	return -pthread_mutex_init(&in->lock, NULL);
 }
 
+void intake_share(struct intake *in, struct intake *with)
+{
+	arena_pool_share(&in->pool, &with->pool);
+}
+
 void intake_release(struct intake *in)
 {
 	table_release(in->open);
@@ -72,12 +77,12 @@ void intake_count_reject(struct intake *in, struct slice line)
 	top_add(&in->rejects, intake_prefix(line), &one, in->burst_ms);
 }
 
-int intake_copy_rejects(struct intake *in, struct top *out)
+int intake_merge_rejects(struct intake *in, struct top *out)
 {
 	int status;
 
 	intake_lock(in);
-	status = top_copy(out, &in->rejects);
+	status = top_merge(out, &in->rejects);
 	intake_unlock(in);
 	return status;
 }

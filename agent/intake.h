@@ -1,15 +1,20 @@
 /*
- * intake.h - the table that receivers fill and the seal takes away.
+ * intake.h - the table that a receiver fills and the seal takes away.
  *
- * Two tables share a pool of memory: receivers fill the open one under the mutex, held for one
+ * Two tables share a pool of memory: a receiver fills the open one under the mutex, held for one
  * burst of datagrams; a seal swaps the two pointers and then reads the other one without any
  * lock, so it never stalls a receiver. Time is read under the mutex: what goes into the new
  * table was received after the swap, and the watermark may say so. Between bursts, that is to
  * whoever holds the mutex, what the receiver has counted and what the tables hold agree.
+ *
+ * Every thread that receives has an intake of its own, so they never wait for each other, and
+ * the books add them up (accounts.h). Limits on series hold for each, the ceiling of memory for
+ * all together (intake_share).
  */
 #ifndef AGENT_INTAKE_H
 #define AGENT_INTAKE_H
 
+#include "agent/ledger.h"
 #include "agent/limits.h"
 #include "agent/table.h"
 #include "agent/top.h"
@@ -30,11 +35,16 @@ struct intake {
 	struct limits limits;
 	struct top rejects;
 	int64_t burst_ms; /* monotonic: when the burst at hand began */
+	/* What its receiver has counted; the other members stay 0. */
+	struct ledger counts;
 };
 
 /* Empty tables of at most max_keys series each and max_bytes together. 0, a negative errno. */
 int intake_init(struct intake *in, size_t max_keys, size_t max_bytes)
 	__attribute__((warn_unused_result));
+
+/* max_bytes of `with` holds for both together, and it outlives this one. Before anything is added. */
+void intake_share(struct intake *in, struct intake *with);
 
 /* Frees all. No receiver may run any more. */
 void intake_release(struct intake *in);
@@ -60,8 +70,8 @@ static inline void intake_count_line(struct intake *in)
  * locked. */
 void intake_count_reject(struct intake *in, struct slice line);
 
-/* A copy of the counts of rejects: top_release. 0, -ENOMEM. */
-int intake_copy_rejects(struct intake *in, struct top *out) __attribute__((warn_unused_result));
+/* Adds the counts of rejects to out. 0, -ENOMEM. */
+int intake_merge_rejects(struct intake *in, struct top *out) __attribute__((warn_unused_result));
 
 /* Takes the open table away and puts the empty one in its place. *now_ms is the unix time of the
  * swap. The caller has locked. The result is the caller's until intake_done. */

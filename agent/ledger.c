@@ -149,14 +149,20 @@ void ledger_note_outbox(struct ledger *l, const struct outbox_counts *counts)
 	tally_set(&l->foreign, counts->foreign);
 }
 
-void ledger_copy(struct ledger *to, const struct ledger *from)
+void ledger_add(struct ledger *to, const struct ledger *from)
 {
 	tally_count *out = (tally_count *)to;
 	const tally_count *in = (const tally_count *)from;
 
 	static_assert(sizeof(struct ledger) % sizeof(tally_count) == 0, "counts and nothing else");
 	for (size_t i = 0; i < sizeof(struct ledger) / sizeof(tally_count); i++)
-		tally_set(&out[i], tally_get(&in[i]));
+		tally_add(&out[i], tally_get(&in[i]));
+}
+
+void ledger_copy(struct ledger *to, const struct ledger *from)
+{
+	*to = (struct ledger){ 0 };
+	ledger_add(to, from);
 }
 
 void ledger_render(const struct ledger *l, struct buf *out)

@@ -6,8 +6,9 @@
  *
  * Every datum that comes in is in exactly one of these; samples of the agent's own counters are
  * in none. Samples over a limit on series are sealed, under another name, and counted beside. The
- * receiver's thread and the loop both count; members are atomic, and whoever holds the
- * intake's mutex sees sums that agree (ledger_copy). Names are part of the API.
+ * loop counts in one of these and each receiving thread in one of its own (intake.h); members
+ * are atomic, and whoever holds an intake's mutex sees what it has counted and what it holds
+ * agree. The books add them up (accounts.h). Names are part of the API.
  */
 #ifndef AGENT_LEDGER_H
 #define AGENT_LEDGER_H
@@ -87,8 +88,11 @@ void ledger_reject_sample(struct ledger *l, int reason);
 /* Takes over what the outbox has counted (outbox.h). */
 void ledger_note_outbox(struct ledger *l, const struct outbox_counts *counts);
 
-/* Copies all counts. They agree when the caller holds the intake's mutex in the loop's thread. */
+/* Copies all counts. */
 void ledger_copy(struct ledger *to, const struct ledger *from);
+
+/* Adds all counts of `from`, which another thread may be counting in. */
+void ledger_add(struct ledger *to, const struct ledger *from);
 
 /* All of it as Prometheus text. */
 void ledger_render(const struct ledger *l, struct buf *out);

@@ -23,18 +23,6 @@ void top_release(struct top *t)
 	top_init(t);
 }
 
-int top_copy(struct top *to, const struct top *from)
-{
-	*to = *from;
-	if (from->entries == NULL)
-		return 0;
-	to->entries = malloc(TOP_ENTRIES * sizeof(*to->entries));
-	if (to->entries == NULL)
-		return -ENOMEM;
-	memcpy(to->entries, from->entries, TOP_ENTRIES * sizeof(*to->entries));
-	return 0;
-}
-
 static uint64_t top_most(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -112,6 +100,43 @@ static struct top_entry *top_find(struct top *t, struct slice prefix)
 	if (prefix.size > 0)
 		memcpy(place->prefix, prefix.ptr, prefix.size);
 	return place;
+}
+
+static int top_copy(struct top *to, const struct top *from)
+{
+	*to = *from;
+	if (from->entries == NULL)
+		return 0;
+	to->entries = malloc(TOP_ENTRIES * sizeof(*to->entries));
+	if (to->entries == NULL)
+		return -ENOMEM;
+	memcpy(to->entries, from->entries, TOP_ENTRIES * sizeof(*to->entries));
+	return 0;
+}
+
+int top_merge(struct top *to, const struct top *from)
+{
+	if (from->turn_ms == INT64_MIN)
+		return 0;
+	if (to->turn_ms == INT64_MIN)
+		return top_copy(to, from);
+	top_sum(&to->others_now, &from->others_now);
+	top_sum(&to->others_before, &from->others_before);
+	if (to->entries == NULL && from->entries != NULL)
+		to->entries = calloc(TOP_ENTRIES, sizeof(*to->entries));
+	if (to->entries == NULL)
+		return from->entries == NULL ? 0 : -ENOMEM;
+	for (size_t i = 0; from->entries != NULL && i < TOP_ENTRIES; i++) {
+		const struct top_entry *e = &from->entries[i];
+		struct top_entry *mine;
+
+		if (!e->used)
+			continue;
+		mine = top_find(to, slice_of(e->prefix, e->size));
+		top_sum(&mine->now, &e->now);
+		top_sum(&mine->before, &e->before);
+	}
+	return 0;
 }
 
 void top_add(struct top *t, struct slice prefix, const struct top_counts *counts, int64_t now_ms)

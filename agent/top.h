@@ -58,8 +58,8 @@ void top_init(struct top *t);
 /* Frees its memory. */
 void top_release(struct top *t);
 
-/* A copy of what was counted, to be read while the other goes on. 0, -ENOMEM. */
-int top_copy(struct top *to, const struct top *from) __attribute__((warn_unused_result));
+/* Adds what another has counted, to be read while that one goes on. 0, -ENOMEM. */
+int top_merge(struct top *to, const struct top *from) __attribute__((warn_unused_result));
 
 /* Adds to a prefix; keys are of the seal interval at hand. */
 void top_add(struct top *t, struct slice prefix, const struct top_counts *counts, int64_t now_ms);

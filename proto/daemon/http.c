@@ -248,7 +248,7 @@ static int http_open_socket(const char *address, const char *name, bool reuse_po
 		return -EINVAL;
 	if (at.scheme != ADDR_NONE && at.scheme != ADDR_TCP)
 		return -EINVAL;
-	return socket_bind(&at, reuse_port, fd);
+	return socket_bind(&at, reuse_port ? SOCKET_REUSE_PORT : 0, fd);
 }
 
 int http_listen(uv_loop_t *loop, const char *address, const char *name,

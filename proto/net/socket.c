@@ -97,7 +97,7 @@ static int socket_bind_unix(const struct addr *at, int *fd)
 	return status;
 }
 
-static int socket_bind_inet(const struct addrinfo *ai, bool reuse_port, int *fd)
+static int socket_bind_inet(const struct addrinfo *ai, unsigned flags, int *fd)
 {
 	int status = socket_new(ai->ai_family, ai->ai_socktype, fd);
 	int on = 1;
@@ -107,7 +107,9 @@ static int socket_bind_inet(const struct addrinfo *ai, bool reuse_port, int *fd)
 	/* For a datagram socket SO_REUSEADDR would let two processes share the port unasked. */
 	if (ai->ai_socktype == SOCK_STREAM)
 		setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (reuse_port && setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+	if ((flags & SOCKET_V6_ONLY) && ai->ai_family == AF_INET6)
+		setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if ((flags & SOCKET_REUSE_PORT) && setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
 		status = -errno;
 	else
 		status = socket_settle(*fd, ai->ai_addr, ai->ai_addrlen, ai->ai_socktype);
@@ -116,7 +118,7 @@ static int socket_bind_inet(const struct addrinfo *ai, bool reuse_port, int *fd)
 	return status;
 }
 
-int socket_bind(const struct addr *at, bool reuse_port, int *fd)
+int socket_bind(const struct addr *at, unsigned flags, int *fd)
 {
 	struct addrinfo hints = { .ai_socktype = socket_type(at), .ai_flags = AI_PASSIVE };
 	struct addrinfo *list = NULL;
@@ -131,7 +133,7 @@ int socket_bind(const struct addr *at, bool reuse_port, int *fd)
 		if (getaddrinfo(at->host, port, &hints, &list) != 0)
 			return -EADDRNOTAVAIL;
 		for (struct addrinfo *ai = list; ai != NULL && status != 0; ai = ai->ai_next)
-			status = socket_bind_inet(ai, reuse_port, &got);
+			status = socket_bind_inet(ai, flags, &got);
 		freeaddrinfo(list);
 	}
 	if (status == 0)

@@ -13,12 +13,13 @@
 
 #include "proto/net/addr.h"
 
-#include <stdbool.h>
+#define SOCKET_REUSE_PORT 1u /* others that say so may bind the same address */
+#define SOCKET_V6_ONLY    2u /* [::] is IPv6 alone, so that 0.0.0.0 may stand beside it */
 
 /* Binds a datagram socket (ADDR_UDP, ADDR_UNIXGRAM) or binds and listens on a stream socket
  * (the other schemes). A Unix socket's path that nobody answers on any more is taken over.
  * 0 with *fd; a negative errno (-EADDRNOTAVAIL for a name that does not resolve). */
-int socket_bind(const struct addr *at, bool reuse_port, int *fd)
+int socket_bind(const struct addr *at, unsigned flags, int *fd)
 	__attribute__((warn_unused_result));
 
 /* Connects to a Unix stream socket, which never takes time. 0 with *fd; a negative errno

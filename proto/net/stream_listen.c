@@ -219,7 +219,7 @@ int stream_listen(uv_loop_t *loop, const struct addr *at, const struct stream_op
 
 	if (at->scheme == ADDR_UDP || at->scheme == ADDR_UNIXGRAM)
 		return -EINVAL;
-	status = socket_bind(at, false, &fd);
+	status = socket_bind(at, 0, &fd);
 	if (status < 0)
 		return status;
 	status = stream_listen_fd(loop, fd, options, accept, arg, &l);

@@ -59,14 +59,16 @@ static int teardown(void **state)
 /* A connected sender to the n-th address. */
 static void dial(struct world *w, int n)
 {
-	char text[RECEIVE_TEXT_SIZE];
-	struct slice list = slice_text(receive_addresses(w->r, text));
+	char text[LISTEN_TEXT_SIZE] = "";
+	struct slice list;
 	struct addr at;
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	struct sockaddr *to = (struct sockaddr *)&v4;
 	socklen_t size = sizeof(v4);
 
+	receive_addresses(w->r, text);
+	list = slice_text(text);
 	for (int i = 0; i <= n; i++)
 		assert_int_equal(addr_next(&list, &at), 1);
 	v4.sin_port = v6.sin6_port = htons(at.port);
@@ -89,9 +91,9 @@ static void say(struct world *w, const char *text)
 /* Waits until so many datagrams were read and counted. */
 static void until_read(struct world *w, uint64_t datagrams)
 {
-	for (int i = 0; i < 5000 && tally_get(&w->ledger.datagrams) < datagrams; i++)
+	for (int i = 0; i < 5000 && tally_get(&w->in.counts.datagrams) < datagrams; i++)
 		poll(NULL, 0, 1);
-	assert_int_equal(tally_get(&w->ledger.datagrams), datagrams);
+	assert_int_equal(tally_get(&w->in.counts.datagrams), datagrams);
 }
 
 static void start(struct world *w)
@@ -108,8 +110,8 @@ static void test_lines_become_samples(void **state)
 	start(w);
 	say(w, "a:1|ms\nb:2:3|c\n\nc 5\n");
 	until_read(w, 1);
-	assert_int_equal(tally_get(&w->ledger.lines), 3);
-	assert_int_equal(tally_get(&w->ledger.samples), 4);
+	assert_int_equal(tally_get(&w->in.counts.lines), 3);
+	assert_int_equal(tally_get(&w->in.counts.samples), 4);
 	assert_int_equal(intake_level(&w->in).samples, 4);
 	assert_int_equal(intake_level(&w->in).series, 3);
 }
@@ -121,11 +123,11 @@ static void test_a_bad_line_is_counted_by_reason_and_spares_the_others(void **st
 	start(w);
 	say(w, "a:1|ms\na:x|c\na:1\n_e{1,1}:a|b\n_sc|x|0\nb:1|c");
 	until_read(w, 1);
-	assert_int_equal(tally_get(&w->ledger.lines), 6);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.bad_value), 1);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.no_type), 1);
-	assert_int_equal(tally_get(&w->ledger.lines_event), 1);
-	assert_int_equal(tally_get(&w->ledger.lines_service_check), 1);
+	assert_int_equal(tally_get(&w->in.counts.lines), 6);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.bad_value), 1);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.no_type), 1);
+	assert_int_equal(tally_get(&w->in.counts.lines_event), 1);
+	assert_int_equal(tally_get(&w->in.counts.lines_service_check), 1);
 	assert_int_equal(intake_level(&w->in).samples, 2);
 }
 
@@ -142,9 +144,9 @@ static void test_timestamps_too_far_off_are_refused(void **state)
 		 (long)(now - 7100), (long)(now + 400), (long)(now + 250));
 	say(w, text);
 	until_read(w, 1);
-	assert_int_equal(tally_get(&w->ledger.samples), 5);
-	assert_int_equal(tally_get(&w->ledger.samples_rejected.too_old), 2);
-	assert_int_equal(tally_get(&w->ledger.samples_rejected.too_new), 1);
+	assert_int_equal(tally_get(&w->in.counts.samples), 5);
+	assert_int_equal(tally_get(&w->in.counts.samples_rejected.too_old), 2);
+	assert_int_equal(tally_get(&w->in.counts.samples_rejected.too_new), 1);
 	assert_int_equal(intake_level(&w->in).samples, 2);
 }
 
@@ -160,8 +162,8 @@ static void test_what_is_over_a_limit_is_counted(void **state)
 		if (i % 50 == 49)
 			until_read(w, (uint64_t)i + 1);
 	}
-	assert_int_equal(tally_get(&w->ledger.samples), 1100);
-	assert_int_equal(tally_get(&w->ledger.samples_rejected.over_limit), 100);
+	assert_int_equal(tally_get(&w->in.counts.samples), 1100);
+	assert_int_equal(tally_get(&w->in.counts.samples_rejected.over_limit), 100);
 	assert_int_equal(intake_level(&w->in).samples, 1000);
 }
 
@@ -181,7 +183,7 @@ static void test_over_the_limits_samples_overflow(void **state)
 		say(w, text);
 	}
 	until_read(w, 100);
-	assert_int_equal(tally_get(&w->ledger.samples_rejected.over_limit), 0);
+	assert_int_equal(tally_get(&w->in.counts.samples_rejected.over_limit), 0);
 	assert_int_equal(intake_level(&w->in).samples, 100);
 	intake_lock(&w->in);
 	taken = intake_swap(&w->in, &now_ms);
@@ -200,17 +202,17 @@ static void test_the_pipeline_s_own_names_are_refused(void **state)
 	say(w, "hourglass.samples.received:1|c\nhourglass.x:1:2:3|ms\nhourglass.x,k=v:1|c\n"
 	       "hourglass[k=v].x:1|c\n(hourglass.x,1)\nhourglass.x 1\nhourglass.:1|c");
 	until_read(w, 1);
-	assert_int_equal(tally_get(&w->ledger.lines), 7);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.reserved_name), 7);
-	assert_int_equal(tally_get(&w->ledger.samples), 0);
+	assert_int_equal(tally_get(&w->in.counts.lines), 7);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.reserved_name), 7);
+	assert_int_equal(tally_get(&w->in.counts.samples), 0);
 	/* As it is stored, not as it was sent. */
 	receive_set_lines(w->r, &lines);
 	say(w, "hour$glass.x:1|c");
 	until_read(w, 2);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.reserved_name), 8);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.reserved_name), 8);
 	say(w, "hourglass:1|c\nhourglassy.x:1|c\nmy.hourglass.x:1|c\nh:1|c");
 	until_read(w, 3);
-	assert_int_equal(tally_get(&w->ledger.samples), 4);
+	assert_int_equal(tally_get(&w->in.counts.samples), 4);
 	assert_int_equal(intake_level(&w->in).samples, 4);
 }
 
@@ -224,11 +226,11 @@ static void test_an_agent_s_limits_on_a_line_refuse_it_by_reason(void **state)
 	say(w, "a:1|c|#a:1,b:2\na:1|c|#a:1,b:2,c:3\naaaaaaaaaaaaaaaaa:1|c\n"
 	       "aaaaaaaaaa:1|c|#key:value\na:aaaaaaaaaaaaaaaaa|s\naaaaaaaaaaaaaaaa:1|c");
 	until_read(w, 1);
-	assert_int_equal(tally_get(&w->ledger.samples), 2);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.too_many_tags), 1);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.name_too_long), 1);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.series_too_long), 1);
-	assert_int_equal(tally_get(&w->ledger.lines_rejected.member_too_long), 1);
+	assert_int_equal(tally_get(&w->in.counts.samples), 2);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.too_many_tags), 1);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.name_too_long), 1);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.series_too_long), 1);
+	assert_int_equal(tally_get(&w->in.counts.lines_rejected.member_too_long), 1);
 }
 
 static void test_lines_and_rejects_are_counted_for_their_prefix(void **state)
@@ -244,8 +246,9 @@ static void test_lines_and_rejects_are_counted_for_their_prefix(void **state)
 	intake_lock(&w->in);
 	assert_int_equal(w->in.open->latest->lines, 1);
 	intake_unlock(&w->in);
-	assert_int_equal(intake_copy_rejects(&w->in, &rejects), 0);
+	top_init(&rejects);
 	top_init(&none);
+	assert_int_equal(intake_merge_rejects(&w->in, &rejects), 0);
 	buf_init(&out, 65536);
 	top_render(&rejects, &none, TOP_REJECTS, 10, life_monotonic_ms(), &out);
 	buf_put_u8(&out, 0);
@@ -270,7 +273,7 @@ static void test_stopping_reads_what_is_in_the_socket_first(void **state)
 	assert_int_equal(receive_start(w->r), 0);
 	receive_stop(w->r);
 	receive_stop(w->r);
-	assert_int_equal(tally_get(&w->ledger.datagrams), 500);
+	assert_int_equal(tally_get(&w->in.counts.datagrams), 500);
 	assert_int_equal(intake_level(&w->in).samples, 500);
 }
 
@@ -288,7 +291,7 @@ static void test_drops_of_the_kernel_are_counted_exactly(void **state)
 	assert_int_equal(receive_start(w->r), 0);
 	receive_stop(w->r);
 	receive_count_drops(w->r);
-	assert_int_equal(tally_get(&w->ledger.datagrams) + tally_get(&w->ledger.kernel_drops),
+	assert_int_equal(tally_get(&w->in.counts.datagrams) + tally_get(&w->ledger.kernel_drops),
 			 2000);
 }
 
@@ -325,7 +328,7 @@ static void test_a_unix_datagram_socket_cuts_what_is_too_long_at_a_line(void **s
 		memcpy(text + 8 * i, "aa:77|c\n", 8);
 	assert_int_equal(send(w->sender, text, 80000, 0), 80000);
 	until_read(w, 1);
-	assert_int_equal(tally_get(&w->ledger.datagrams_truncated), 1);
+	assert_int_equal(tally_get(&w->in.counts.datagrams_truncated), 1);
 	assert_int_equal(intake_level(&w->in).samples, LIMIT_DATAGRAM_BYTES / 8);
 	unlink(to.sun_path);
 	free(text);
@@ -335,26 +338,68 @@ static void test_an_address_in_use_is_an_error(void **state)
 {
 	struct world *w = *state;
 	struct receive_options options = { .buffer_bytes = 4096 };
-	char text[RECEIVE_TEXT_SIZE];
+	char text[LISTEN_TEXT_SIZE] = "";
 	struct receiver *other = NULL;
 
 	open_at(w, "udp://127.0.0.1:0", 4096);
-	options.listen = receive_addresses(w->r, text);
+	receive_addresses(w->r, text);
+	options.listen = text;
 	log_set_level((enum log_level)2);
 	assert_int_equal(receive_open(&options, &w->in, &w->ledger, &other), -EADDRINUSE);
 	assert_null(other);
 }
 
-static void test_addresses_are_checked(void **state)
+static void test_several_threads_share_an_address_and_lose_nothing(void **state)
 {
-	(void)state;
-	assert_null(receive_check("udp://127.0.0.1:8125"));
-	assert_null(receive_check("udp://127.0.0.1:8125,udp://[::1]:8125 , unixgram:///run/x"));
-	assert_null(receive_check("127.0.0.1:8125"));
-	assert_non_null(receive_check(""));
-	assert_non_null(receive_check("udp://127.0.0.1"));
-	assert_non_null(receive_check("tcp://127.0.0.1:8125"));
-	assert_non_null(receive_check("unix:///run/x"));
+	struct world *w = *state;
+	struct intake *intakes = calloc(3, sizeof(*intakes));
+	struct receive_options options = { .listen = "udp://127.0.0.1:0,unixgram:@hourglass-three",
+					   .receivers = 3, .buffer_bytes = 1 << 20,
+					   .max_age_s = 34 * 86400 };
+	uint64_t datagrams = 0, samples = 0, busy = 0;
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(intake_init(&intakes[i], 1000, 16 << 20), 0);
+	assert_int_equal(receive_open(&options, intakes, &w->ledger, &w->r), 0);
+	for (int i = 0; i < 200; i++) {
+		dial(w, 0); /* another socket: perhaps another thread's */
+		say(w, "a:1|c\nb:2:3|ms");
+	}
+	assert_int_equal(receive_start(w->r), 0);
+	receive_close(w->r);
+	w->r = NULL;
+	for (int i = 0; i < 3; i++) {
+		datagrams += tally_get(&intakes[i].counts.datagrams);
+		samples += intake_level(&intakes[i]).samples;
+		busy += tally_get(&intakes[i].counts.datagrams) > 0;
+		intake_release(&intakes[i]);
+	}
+	assert_int_equal(datagrams, 200);
+	assert_int_equal(samples, 600);
+	assert_true(busy > 1);
+	free(intakes);
+}
+
+static void test_both_families_of_one_port(void **state)
+{
+	struct world *w = *state;
+	char listen[64];
+	uint16_t port;
+	struct addr at;
+	char text[LISTEN_TEXT_SIZE] = "";
+	struct slice list;
+
+	open_at(w, "udp://0.0.0.0:0", 1 << 20);
+	receive_addresses(w->r, text);
+	list = slice_text(text);
+	assert_int_equal(addr_next(&list, &at), 1);
+	port = at.port;
+	receive_close(w->r);
+	w->r = NULL;
+	/* [::] first: it must leave IPv4 to the other. */
+	snprintf(listen, sizeof(listen), "udp://[::]:%u,udp://0.0.0.0:%u", port, port);
+	open_at(w, listen, 1 << 20);
+	assert_int_equal(receive_start(w->r), 0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -375,7 +420,8 @@ int main(void)
 		T(test_several_sockets_are_served),
 		T(test_a_unix_datagram_socket_cuts_what_is_too_long_at_a_line),
 		T(test_an_address_in_use_is_an_error),
-		T(test_addresses_are_checked),
+		T(test_several_threads_share_an_address_and_lose_nothing),
+		T(test_both_families_of_one_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,16 +148,29 @@ static void test_any_bytes_are_shown_as_valid_json(void **state)
 	has(render(w, TOP_REJECTS, 10, 0), "\"prefix\":\"\"");
 }
 
-static void test_a_copy_is_its_own(void **state)
+static void test_merged_into_nothing_it_is_a_copy_of_its_own(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(top_copy(&w->b, &w->a), 0);
+	assert_int_equal(top_merge(&w->b, &w->a), 0);
 	top_release(&w->b);
 	add(&w->a, "web", 1, 0, 0, 0);
-	assert_int_equal(top_copy(&w->b, &w->a), 0);
+	assert_int_equal(top_merge(&w->b, &w->a), 0);
 	add(&w->a, "web", 10, 0, 0, 0);
 	has(render(w, TOP_LINES, 1, 0), "\"lines\":12");
+}
+
+static void test_merged_counts_add_up(void **state)
+{
+	struct world *w = *state;
+
+	add(&w->a, "web", 1, 0, 2, 0);
+	add(&w->b, "web", 10, 0, 3, 0);
+	add(&w->b, "db", 4, 0, 0, 0);
+	assert_int_equal(top_merge(&w->b, &w->a), 0);
+	top_release(&w->a);
+	has(render(w, TOP_LINES, 5, 0), "\"prefix\":\"web\",\"lines\":11,\"keys\":0,\"rejects\":5");
+	has(render(w, TOP_LINES, 5, 0), "\"prefix\":\"db\",\"lines\":4");
 }
 
 static void test_words_are_read(void **state)
@@ -183,7 +196,8 @@ int main(void)
 		T(test_counts_are_of_the_last_one_to_two_minutes),
 		T(test_who_sends_much_stays_in_a_flood_of_prefixes),
 		T(test_any_bytes_are_shown_as_valid_json),
-		T(test_a_copy_is_its_own),
+		T(test_merged_into_nothing_it_is_a_copy_of_its_own),
+		T(test_merged_counts_add_up),
 		T(test_words_are_read),
 	};
 

@@ -203,7 +203,7 @@ static void test_a_socket_of_systemd_s_is_used_by_name(void **state)
 
 	(void)state;
 	assert_int_equal(addr_parse(slice_text("127.0.0.1:0"), &at), 0);
-	assert_int_equal(socket_bind(&at, false, &fd), 0);
+	assert_int_equal(socket_bind(&at, 0, &fd), 0);
 	socket_local(fd, text);
 	assert_int_equal(dup2(fd, 3), 3);
 	if (fd != 3)

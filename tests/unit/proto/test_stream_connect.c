@@ -24,8 +24,8 @@ static void test_a_socket_left_by_a_dead_process_is_taken_over(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "unix:///tmp/hourglass-stale-%d", (int)getpid());
 	at = stream_address(path);
-	assert_int_equal(socket_bind(&at, false, &fd), 0);
-	assert_int_equal(socket_bind(&at, false, &fd), -EADDRINUSE);
+	assert_int_equal(socket_bind(&at, 0, &fd), 0);
+	assert_int_equal(socket_bind(&at, 0, &fd), -EADDRINUSE);
 	close(fd);
 	stream_pair_listen(&f, path);
 	stream_pair_finish(&f);
@@ -113,7 +113,7 @@ static void test_connecting_gives_up_after_its_timeout(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(socket_bind(&at, false, &fd), 0);
+	assert_int_equal(socket_bind(&at, 0, &fd), 0);
 	assert_int_equal(listen(fd, 0), 0);
 	at = stream_address(socket_local(fd, text));
 	in.sin_port = htons(at.port);
@@ -187,10 +187,10 @@ static void test_listens_on_a_descriptor_and_refuses_another(void **state)
 
 	(void)state;
 	test_loop_init(&f.t);
-	assert_int_equal(socket_bind(&udp, false, &fd), 0);
+	assert_int_equal(socket_bind(&udp, 0, &fd), 0);
 	assert_true(stream_listen_fd(&f.t.loop, fd, NULL, stream_pair_accept, &f, &f.listener) < 0);
 	close(fd);
-	assert_int_equal(socket_bind(&at, false, &fd), 0);
+	assert_int_equal(socket_bind(&at, 0, &fd), 0);
 	assert_int_equal(stream_listen_fd(&f.t.loop, fd, NULL, stream_pair_accept, &f, &f.listener), 0);
 	at = stream_address(stream_listener_address(f.listener));
 	stream_pair_dial(&f, &at);
@@ -206,11 +206,11 @@ static void test_a_taken_port_is_an_error_and_reuse_port_shares_it(void **state)
 	int second = -1;
 
 	(void)state;
-	assert_int_equal(socket_bind(&at, true, &first), 0);
+	assert_int_equal(socket_bind(&at, SOCKET_REUSE_PORT, &first), 0);
 	at = stream_address(socket_local(first, text));
-	assert_int_equal(socket_bind(&at, false, &second), -EADDRINUSE);
+	assert_int_equal(socket_bind(&at, 0, &second), -EADDRINUSE);
 	assert_int_equal(second, -1);
-	assert_int_equal(socket_bind(&at, true, &second), 0);
+	assert_int_equal(socket_bind(&at, SOCKET_REUSE_PORT, &second), 0);
 	close(first);
 	close(second);
 }
@@ -221,7 +221,7 @@ static void test_a_name_that_does_not_resolve_cannot_be_bound(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(socket_bind(&at, false, &fd), -EADDRNOTAVAIL);
+	assert_int_equal(socket_bind(&at, 0, &fd), -EADDRNOTAVAIL);
 }
 
 int main(void)

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/ingest.h"
+
+#include "proto/daemon/life.h"
+#include "proto/err.h"
+#include "proto/limits.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void ingest_init(struct ingest *r, struct intake *intake, const struct line_options *lines,
+		 int64_t max_age_s)
+{
+	*r = (struct ingest){ .intake = intake, .max_age_s = max_age_s };
+	line_parser_init(&r->parser, lines);
+}
+
+void ingest_set_taken(struct ingest *r, tally_count *taken)
+{
+	r->count_taken = taken;
+}
+
+void ingest_set_lines(struct ingest *r, const struct line_options *lines)
+{
+	intake_lock(r->intake);
+	line_parser_init(&r->parser, lines);
+	intake_unlock(r->intake);
+}
+
+void ingest_set_floor(struct ingest *r, int64_t floor_second)
+{
+	atomic_store_explicit(&r->floor_second, floor_second, memory_order_relaxed);
+}
+
+/* ---- one line ---- */
+
+static void ingest_refuse(struct ingest *r, int reason)
+{
+	r->refused = reason;
+	if (r->shown_reason != 0)
+		return;
+	r->shown_reason = reason;
+	r->shown_size = r->line.size < sizeof(r->shown) ? r->line.size : sizeof(r->shown);
+	memcpy(r->shown, r->line.ptr, r->shown_size);
+}
+
+static int ingest_second(const struct ingest *r, const struct line_sample *sample, int64_t *second)
+{
+	*second = r->now_s;
+	if (sample->timestamp == LINE_NO_TIMESTAMP)
+		return 0;
+	*second = sample->timestamp;
+	if (*second > r->now_s + LIMIT_AHEAD_SECONDS)
+		return ERR_TOO_NEW;
+	if (*second < r->now_s - r->max_age_s || *second < 0 ||
+	    *second < atomic_load_explicit(&r->floor_second, memory_order_relaxed))
+		return ERR_TOO_OLD;
+	return 0;
+}
+
+/* Whether a name is the pipeline's own. Asked of the series, for a name may stand in pieces
+ * around its tags, or be rewritten; there, nothing of this needs an escape. */
+static bool ingest_is_reserved(struct slice series)
+{
+	static const char prefix[] = "hourglass.";
+	size_t size = sizeof(prefix) - 1;
+
+	return series.ptr[0] == 'h' && series.size >= size &&
+	       memcmp(series.ptr, prefix, size) == 0;
+}
+
+static void ingest_sample(void *arg, const struct line_sample *sample)
+{
+	struct ingest *r = arg;
+	int64_t second;
+	int status;
+
+	if (ingest_is_reserved(sample->series)) {
+		r->reserved = true;
+		return;
+	}
+	status = ingest_second(r, sample, &second);
+	r->samples++;
+	if (status == 0)
+		status = intake_add(r->intake, sample, second);
+	if (status == 0) {
+		r->taken++;
+		return;
+	}
+	ledger_reject_sample(&r->intake->counts, status);
+	ingest_refuse(r, status);
+}
+
+void ingest_line(struct ingest *r, struct slice line)
+{
+	int count;
+
+	r->line = line;
+	r->refused = 0;
+	r->reserved = false;
+	count = line_parse(&r->parser, line, ingest_sample, r);
+	if (count == 0)
+		return;
+	r->lines++;
+	if (r->reserved)
+		count = ERR_RESERVED_NAME;
+	if (count < 0)
+		ledger_reject_line(&r->intake->counts, count);
+	if (count == ERR_EVENT || count == ERR_SERVICE_CHECK)
+		return;
+	if (count < 0)
+		ingest_refuse(r, count);
+	if (r->refused == 0)
+		intake_count_line(r->intake);
+	else
+		intake_count_reject(r->intake, line);
+}
+
+void ingest_refuse_line(struct ingest *r, struct slice line, int reason)
+{
+	r->line = line;
+	r->lines++;
+	ledger_reject_line(&r->intake->counts, reason);
+	ingest_refuse(r, reason);
+	intake_count_reject(r->intake, line);
+}
+
+void ingest_text(struct ingest *r, struct slice text)
+{
+	struct slice line;
+
+	while (line_split(&text, &line))
+		ingest_line(r, line);
+}
+
+/* ---- a burst ---- */
+
+void ingest_begin(struct ingest *r)
+{
+	r->lines = r->samples = r->taken = 0;
+	intake_lock(r->intake);
+	r->now_s = life_wall_ms() / 1000;
+}
+
+/* One refused line a second is shown: the operator's first hint at a sender's mistake. */
+static void ingest_show(struct ingest *r)
+{
+	char quoted[LOG_QUOTE_SIZE];
+	uint64_t suppressed;
+
+	if (r->shown_reason == 0)
+		return;
+	if (log_allowed(&r->limit, life_monotonic_ms(), &suppressed))
+		log_warn("line_rejected", "reason=%s line=%s suppressed=%" PRIu64,
+			 err_name(r->shown_reason),
+			 log_quote(slice_of(r->shown, r->shown_size), quoted), suppressed);
+	r->shown_reason = 0;
+}
+
+void ingest_end(struct ingest *r)
+{
+	struct ledger *counts = &r->intake->counts;
+
+	/* Counted before the mutex goes: whoever has it sees as much received as came of it. */
+	tally_add(&counts->samples, r->samples);
+	if (r->count_taken != NULL)
+		tally_add(r->count_taken, r->taken);
+	tally_add(&counts->lines, r->lines);
+	intake_unlock(r->intake);
+	ingest_show(r);
+}
