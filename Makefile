@@ -132,12 +132,12 @@ $(B)/sim: $(SIM_OBJ) $(call lib,agent) $(call lib,relay) $(call lib,proto)
 
 test: ## everything: set-up, build, unit, golden and system tests (what the README names)
 	$(Q)packaging/deps.sh test
-	$(Q)$(MAKE) --no-print-directory -j2 all unit-build bench-build $(SIM)
-	$(Q)$(PYTHON) tests/run.py --build $(B) unit golden system
+	$(Q)$(MAKE) --no-print-directory -j2 all unit-build replay-build bench-build $(SIM)
+	$(Q)$(PYTHON) tests/run.py --build $(B) unit replay golden system
 
-asan: ## the unit tests under AddressSanitizer and UBSan
-	$(Q)$(MAKE) --no-print-directory -j2 MODE=asan unit-build
-	$(Q)$(MAKE) --no-print-directory MODE=asan unit
+asan: ## the unit tests and the fuzzers' corpora under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory -j2 MODE=asan unit-build replay-build
+	$(Q)$(PYTHON) tests/run.py --build $(BUILD)/asan unit replay
 
 bench: ## figures: the agent, the relay and the way from a line to an answer
 	$(Q)packaging/deps.sh test
@@ -192,14 +192,21 @@ fuzz: ## every fuzzer for FUZZ_SECONDS=10 each; what it finds stays in build/fuz
 		echo "$$name: $(FUZZ_SECONDS) s" && \
 		$(BUILD)/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
 			-verbosity=0 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$name- \
-			$(BUILD)/fuzz/corpus/$$name $(wildcard tests/fuzz/corpus/$$name) 2>&1 | \
+			$(BUILD)/fuzz/corpus/$$name tests/fuzz/corpus/$$name 2>&1 | \
 			grep -E 'stat::number_of_executed_units|ERROR|SUMMARY' ; \
 		test -z "$$(find $(BUILD)/fuzz -maxdepth 1 -name "$$name-*" -print -quit)" || exit 1; \
 	done
 
 fuzz-build: $(patsubst %,$(B)/%,$(FUZZ_NAMES))
-$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(call lib,queryd) $(call lib,agent) $(COMMON)
+FUZZ_LIBS := $(call lib,queryd) $(call lib,agent) $(call lib,relay) $(COMMON)
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_LIBS)
 	$(Q)$(CC) $(LDSAN),fuzzer $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# The same targets with a plain main, over the inputs in tests/fuzz/corpus: `make test` runs them.
+replay-build: $(patsubst fuzz_%,$(B)/replay/%,$(FUZZ_NAMES))
+$(B)/replay/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(FUZZ_LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 clean: ## remove build output
 	rm -rf $(BUILD)
@@ -207,5 +214,5 @@ clean: ## remove build output
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
-.PHONY: all unit unit-build bench-build fuzz fuzz-build test asan bench soak run deps install clean help
+.PHONY: all unit unit-build bench-build fuzz fuzz-build replay-build test asan bench soak run deps install clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

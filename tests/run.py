@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the suites and adds them up.
 
-    tests/run.py --build build/release unit golden system
+    tests/run.py --build build/release unit replay golden system
 
 Ends with one line `N passed, N failed` over all suites named; exit status 1 if any failed. A
 unit program that crashes or hangs counts as one failure and its output is shown. What passes is
@@ -58,6 +58,33 @@ def run_unit(build, names):
 WORKERS = {"tests/system": ["-n", "2"]}
 
 
+def run_replay(build, names):
+    """Each fuzz target over its corpus, one test a target: (passed, failed)."""
+    passed = failed = 0
+    for folder in sorted(glob.glob("tests/fuzz/corpus/fuzz_*")):
+        name = os.path.basename(folder)[len("fuzz_"):]
+        if names and not any(n in name for n in names):
+            continue
+        try:
+            done = subprocess.run([f"{build}/replay/{name}", folder], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=UNIT_SECONDS,
+                                  stdin=subprocess.DEVNULL)
+            output, code = done.stdout.decode(errors="replace"), done.returncode
+        except OSError as error:
+            output, code = str(error), -1
+        except subprocess.TimeoutExpired as hang:
+            output, code = (hang.stdout or b"").decode(errors="replace") + "\nhung", -1
+        passed, failed = passed + (code == 0), failed + (code != 0)
+        said = output.strip().splitlines() or [""]
+        print(f"  replay/{name}: {said[-1]}" + (" FAILED" if code else ""), flush=True)
+        if code:
+            print("\n".join(said[-30:]), f"\n  exit status {code}", flush=True)
+    if passed + failed == 0 and not names:
+        print("  replay: no corpus was found", flush=True)
+        failed = 1
+    return passed, failed
+
+
 def run_pytest(folder, build, names):
     """One folder of pytest: (passed, failed)."""
     environment = dict(os.environ, HOURGLASS_BUILD=os.path.abspath(build),
@@ -91,13 +118,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build/release")
     parser.add_argument("-k", action="append", default=[], help="only what has this in its name")
-    parser.add_argument("suites", nargs="+", choices=["unit", "golden", "system"])
+    parser.add_argument("suites", nargs="+", choices=["unit", "replay", "golden", "system"])
     args = parser.parse_args()
     passed = failed = 0
     for suite in args.suites:
         began = time.monotonic()
         print(f"{suite}:", flush=True)
         good, bad = (run_unit(args.build, args.k) if suite == "unit"
+                     else run_replay(args.build, args.k) if suite == "replay"
                      else run_pytest(f"tests/{suite}", args.build, args.k))
         passed, failed = passed + good, failed + bad
         print(f"{suite}: {good} passed, {bad} failed in {time.monotonic() - began:.0f} s\n", flush=True)
