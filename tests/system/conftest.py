@@ -28,14 +28,15 @@ LOG_LINES = 30  # of each process, shown when a test fails
 
 
 def wait_for(condition, what, seconds=DEADLINE_SECONDS):
-    """Polls until the condition is truthy and returns it; fails with `what` at the deadline."""
+    """Polls until the condition is truthy and returns it; fails at the deadline with `what`, a text or
+    what returns one."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {what}")
+            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -84,7 +85,7 @@ class Process:
             if not found and self.process.poll() is not None:
                 pytest.fail(f"{self.name} ended with {self.process.returncode}:\n{self.log()}")
             return found
-        return wait_for(look, f"{self.name} logs /{pattern}/; it logged:\n" + self.log(), seconds)
+        return wait_for(look, f"{self.name} logs /{pattern}/", seconds)
 
     @property
     def pid(self):
@@ -277,7 +278,7 @@ def wait_count(queryd, key, count, when=None, stat="count", seconds=DEADLINE_SEC
     def same():
         last[0] = ask(queryd, key, stat, when)
         return last[0][0] == 200 and last[0][1]["value"] == count and last[0][1]
-    return wait_for(same, f"{key} {stat} = {count}; last answer {last}", seconds)
+    return wait_for(same, lambda: f"{key} {stat} = {count}; last answer {last}", seconds)
 
 
 class Generator:

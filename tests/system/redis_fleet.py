@@ -6,11 +6,13 @@ import os
 import random
 import socket
 import subprocess
+import time
 
 import redis
 from conftest import DEADLINE_SECONDS, ask, wait_for
 
 DOWN_AFTER_MS = 1000
+FAILOVER_SECONDS = 6  # a manual one takes five at most
 
 
 def is_free(port):
@@ -160,6 +162,19 @@ class Clustered(Servers):
         """Ports of masters that are not failing."""
         return [port for port, (_, flags, slots) in self.nodes().items()
                 if "master" in flags and "fail" not in flags and slots]
+
+    def make_master(self, port):
+        """A manual failover to a replica, begun anew when Redis has given it up."""
+        asked_at = [0]
+
+        def done():
+            if port in self.masters():
+                return True
+            if time.monotonic() > asked_at[0] + FAILOVER_SECONDS:
+                asked_at[0] = time.monotonic()
+                try_redis(lambda: connect(port).cluster("FAILOVER"))
+            return False
+        wait_for(done, f"{port} is a master")
 
     def is_whole(self):
         def healthy(port):

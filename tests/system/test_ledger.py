@@ -221,6 +221,8 @@ def test_a_reload_adds_a_relay_tags_and_limits(stack):
     agent.listen = Stack.bound(agent, "listen", ":0").replace("udp://", "")
     agent.admin = Stack.bound(agent, "admin", ":0")
     send(agent, "early:1|c")
+    # What is read after the reload has its tags.
+    wait_for(lambda: metrics(agent)[f"{A}samples_received_total"] == 1, "it is received")
     assert metrics(agent)[f"{A}relays_known"] == 1
     configure(relays=f"{first.listen},{second.listen}", add_tags="zone=a", max_tags=2,
               **common)
