@@ -343,6 +343,8 @@ static bool table_put(struct table *t, struct table_group *g, const struct line_
 	case KIND_GAUGE:
 		table_put_gauge(g->gauge, sample->value, sample->gauge_delta);
 		return true;
+	case KIND_WINDOW: /* of cells alone */
+		break;
 	}
 	return false;
 }

@@ -4,6 +4,7 @@
 #include "proto/cell_gauge.h"
 #include "proto/cell_number.h"
 #include "proto/cell_set.h"
+#include "proto/cell_window.h"
 #include "proto/err.h"
 #include "proto/group.h"
 #include "proto/hash.h"
@@ -33,6 +34,7 @@ struct cell {
 		struct cell_number counter;
 		struct cell_gauge_state *gauge; /* apart, so that other kinds stay small */
 		struct cell_set set;
+		struct window *window; /* as gauge */
 	} body;
 };
 
@@ -46,6 +48,11 @@ static bool cell_new_body(struct cell *c)
 	case KIND_GAUGE:
 		c->body.gauge = calloc(1, sizeof(*c->body.gauge));
 		return c->body.gauge != NULL;
+	case KIND_WINDOW:
+		c->body.window = malloc(sizeof(*c->body.window));
+		if (c->body.window != NULL)
+			window_init(c->body.window, WINDOW_MAX);
+		return c->body.window != NULL;
 	case KIND_COUNTER:
 	case KIND_SET:
 		return true;
@@ -67,12 +74,21 @@ struct cell *cell_new(enum kind kind)
 {
 	struct cell *c;
 
-	assert(kind_known((int)kind));
+	assert(kind_of_cell((int)kind));
 	c = cell_new_bare(kind);
 	if (c != NULL && !cell_new_body(c)) {
 		cell_free(c);
 		return NULL;
 	}
+	return c;
+}
+
+struct cell *cell_new_window(uint32_t capacity)
+{
+	struct cell *c = cell_new(KIND_WINDOW);
+
+	if (c != NULL)
+		window_init(c->body.window, capacity);
 	return c;
 }
 
@@ -87,6 +103,10 @@ void cell_free(struct cell *c)
 	if (c->kind == KIND_GAUGE && c->body.gauge != NULL) {
 		cell_gauge_release(c->body.gauge);
 		free(c->body.gauge);
+	}
+	if (c->kind == KIND_WINDOW && c->body.window != NULL) {
+		window_release(c->body.window);
+		free(c->body.window);
 	}
 	free(c);
 }
@@ -105,6 +125,8 @@ size_t cell_memory(const struct cell *c)
 		return sizeof(*c) + sizeof(*c->body.gauge) + cell_gauge_memory(c->body.gauge);
 	case KIND_SET:
 		return sizeof(*c) + cell_set_memory(&c->body.set);
+	case KIND_WINDOW:
+		return sizeof(*c) + sizeof(*c->body.window) + window_memory(c->body.window);
 	case KIND_COUNTER:
 		break;
 	}
@@ -216,7 +238,7 @@ int cell_add_group(struct cell *c, uint32_t second_in_hour, struct slice group)
 	struct group_reader reader;
 	int rc;
 
-	assert(second_in_hour < HOUR_SECONDS);
+	assert(second_in_hour < HOUR_SECONDS && c->kind != KIND_WINDOW);
 	rc = group_open(&reader, c->kind, group);
 	if (rc < 0)
 		return rc;
@@ -232,6 +254,19 @@ int cell_add_group(struct cell *c, uint32_t second_in_hour, struct slice group)
 		return cell_add_members(c, &reader);
 	}
 	return ERR_UNKNOWN_TYPE;
+}
+
+int cell_add_elements(struct cell *c, uint32_t second_in_hour, uint64_t draw, struct slice group)
+{
+	uint64_t samples;
+	bool sampled;
+	int rc;
+
+	assert(second_in_hour < HOUR_SECONDS && c->kind == KIND_WINDOW);
+	rc = cell_window_add(c->body.window, second_in_hour, draw, group, &samples, &sampled);
+	if (rc == 0 && samples > 0)
+		cell_count_samples(c, samples, sampled);
+	return rc;
 }
 
 int cell_merge(struct cell *dst, struct cell *src)
@@ -252,6 +287,9 @@ int cell_merge(struct cell *dst, struct cell *src)
 	case KIND_SET:
 		rc = cell_set_merge(&dst->body.set, &src->body.set);
 		break;
+	case KIND_WINDOW:
+		rc = window_merge(dst->body.window, src->body.window);
+		break;
 	}
 	if (rc == 0)
 		cell_count_samples(dst, src->samples, src->sampled);
@@ -262,7 +300,7 @@ int cell_follow(struct cell *dst, struct cell *src)
 {
 	int rc;
 
-	assert(dst != src && dst->kind == src->kind);
+	assert(dst != src && dst->kind == src->kind && dst->kind != KIND_WINDOW);
 	if (dst->kind != KIND_GAUGE)
 		return cell_merge(dst, src);
 	rc = cell_gauge_follow(dst->body.gauge, src->body.gauge);
@@ -284,6 +322,9 @@ static int cell_encode_body(struct cell *c, struct buf *out)
 		break;
 	case KIND_SET:
 		cell_set_put(&c->body.set, out);
+		break;
+	case KIND_WINDOW:
+		cell_window_put(c->body.window, out);
 		break;
 	}
 	return buf_status(out);
@@ -326,6 +367,8 @@ static bool cell_plausible(const struct cell *c)
 	case KIND_SET:
 		return c->samples >= cell_set_floor(&c->body.set) &&
 		       (c->samples == 0) == (cell_set_floor(&c->body.set) == 0);
+	case KIND_WINDOW:
+		return true; /* the samples say how many elements were read */
 	}
 	return false;
 }
@@ -340,6 +383,8 @@ static int cell_decode_body(struct cell *c, struct reader *in)
 		return cell_set_get(in, &c->body.set);
 	if (!cell_new_body(c))
 		return -ENOMEM;
+	if (c->kind == KIND_WINDOW)
+		return cell_window_get(in, c->samples, c->body.window);
 	return cell_gauge_get(in, c->body.gauge);
 }
 
@@ -397,7 +442,7 @@ int cell_decode(struct slice bytes, struct cell **out)
 	if (rc < 0)
 		return rc;
 	kind = reader_u8(&in);
-	if (!kind_known(kind))
+	if (!kind_of_cell(kind))
 		return ERR_MALFORMED;
 	c = cell_new_bare(kind);
 	if (c == NULL)
@@ -433,4 +478,10 @@ double cell_set_unique(const struct cell *c, bool *exact)
 {
 	assert(c->kind == KIND_SET);
 	return cell_set_count(&c->body.set, exact);
+}
+
+const struct window *cell_window(const struct cell *c)
+{
+	assert(c->kind == KIND_WINDOW);
+	return c->body.window;
 }

@@ -5,7 +5,8 @@
  * and the number of samples; a gauge the last absolute value with its second (of equal
  * seconds the larger value), the deltas summed by second from that second on, and min,
  * max, sum and count of what was set; a set the 64-bit hashes of its members up to 1,024
- * (exact), then a HyperLogLog of 2^14 registers (0.81 %).
+ * (exact), then a HyperLogLog of 2^14 registers (0.81 %). A window is kept beside a
+ * distribution: the last elements of it (window.h).
  *
  * Merging is commutative and associative in what it promises: count, min, max, counters
  * of whole numbers and exact multisets exactly; sums within 1e-12 relative.
@@ -16,7 +17,7 @@
  *
  * Encoding (CELL.md): version, kind, flags, body, CRC32C. Memory: a counter 40 bytes, a
  * gauge 112 and 24 a second that has deltas, a set 8 a member and then 12 KiB, a
- * distribution as sketch.h says. One thread at a time.
+ * distribution as sketch.h says, a window as window.h does. One thread at a time.
  */
 #ifndef PROTO_CELL_H
 #define PROTO_CELL_H
@@ -25,6 +26,7 @@
 #include "proto/kind.h"
 #include "proto/sketch.h"
 #include "proto/slice.h"
+#include "proto/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +36,9 @@ struct cell;
 
 /* An empty cell, to be freed with cell_free. NULL without memory. */
 struct cell *cell_new(enum kind kind);
+
+/* An empty window of the last `capacity` elements, 1 to WINDOW_MAX (which cell_new takes). As above. */
+struct cell *cell_new_window(uint32_t capacity);
 
 /* Frees it. NULL is allowed. */
 void cell_free(struct cell *c);
@@ -49,13 +54,18 @@ uint64_t cell_samples(const struct cell *c); /* samples received, not weighted *
 int cell_add_group(struct cell *c, uint32_t second_in_hour, struct slice group)
 	__attribute__((warn_unused_result));
 
+/* Adds to a window the values of a distribution's group that group_check() has passed. draw names
+ * the group: the same group of the same batch has the same everywhere (cell_window.h). As above. */
+int cell_add_elements(struct cell *c, uint32_t second_in_hour, uint64_t draw, struct slice group)
+	__attribute__((warn_unused_result));
+
 /* Adds all of src, a cell of the same kind and hour, to dst. 0; -ENOMEM or ERR_OUT_OF_RANGE:
  * dst must then be thrown away. */
 int cell_merge(struct cell *dst, struct cell *src) __attribute__((warn_unused_result));
 
 /* Adds all of src, a cell of the same kind and of a later hour, to dst, which stands for some
  * hours before it: a day's cell is its hours' cells, in rising order. But for gauges (whose seconds are
- * seconds of an hour) the same as cell_merge, and so are the codes. */
+ * seconds of an hour) the same as cell_merge, and so are the codes. A day has no windows. */
 int cell_follow(struct cell *dst, struct cell *src) __attribute__((warn_unused_result));
 
 /* Appends the encoding. 0, -ENOMEM, -ENOBUFS. */
@@ -87,5 +97,8 @@ void cell_gauge(const struct cell *c, struct cell_gauge *out);
 
 /* The number of distinct members of a set; *exact whether it is counted, not estimated. */
 double cell_set_unique(const struct cell *c, bool *exact);
+
+/* The elements of a window, whose seconds are those of the hour. Borrowed. */
+const struct window *cell_window(const struct cell *c);
 
 #endif

@@ -25,7 +25,7 @@
 void committer_init(struct committer *c, const struct committer_options *options)
 {
 	*c = (struct committer){ .o = *options };
-	image_init(&c->image, options->effects->random, options->arg);
+	image_init(&c->image, options->effects->random, options->arg, options->windows);
 	map_init(&c->tracks);
 	list_init(&c->reads);
 	list_init(&c->delayed);

@@ -111,6 +111,7 @@ struct committer_options {
 	int64_t retention_hours;
 	const int64_t *unix_offset_ms; /* unix time is now_ms + this; may change at any time */
 	struct relay_counters *counters; /* shared by all partitions */
+	struct windows *windows; /* the same; NULL: none are kept */
 	const struct committer_effects *effects;
 	void *arg;
 };

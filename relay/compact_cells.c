@@ -43,6 +43,11 @@ static int compact_cells_merge(struct slice field, const struct slice *blobs, si
 	return rc;
 }
 
+bool compact_cells_of_hours(struct slice field)
+{
+	return field.size > 0 && field.ptr[0] == KIND_WINDOW;
+}
+
 int compact_cells_put(struct buf *out, struct slice field, const struct slice *blobs, size_t count,
 		      bool follow, struct buf *scratch)
 {

@@ -329,17 +329,21 @@ static enum compact_result compact_gathered(struct compact_job *job, const struc
 	if (a->count < 1 || (a->count - 1) % row != 0 || !compact_number(a->items[0], &job->cursor))
 		return compact_broken(job, ERR_MALFORMED);
 	buf_reset(&job->piece);
-	job->piece_fields = (a->count - 1) / row;
+	job->piece_fields = 0;
 	for (size_t at = 1; at < a->count; at += row) {
-		int rc = compact_cells_put(&job->piece, a->items[at], a->items + at + 1, job->count,
-					   job->target.is_day, &job->scratch);
+		int rc;
 
+		if (job->target.is_day && compact_cells_of_hours(a->items[at]))
+			continue;
+		rc = compact_cells_put(&job->piece, a->items[at], a->items + at + 1, job->count,
+				       job->target.is_day, &job->scratch);
 		if (rc < 0)
 			return compact_broken(job, rc);
+		job->piece_fields++;
 	}
 	for (size_t i = 1; i < a->count; i++)
 		bytes += a->items[i].size;
-	compact_pace(job, bytes, job->piece_fields);
+	compact_pace(job, bytes, (a->count - 1) / row);
 	if (job->piece_fields == 0)
 		return compact_walk_on(job);
 	job->step = COMPACT_STAGE;

@@ -38,6 +38,8 @@ struct config {
 	char *fleet_secret;
 	bool allow_open;
 	int64_t log_level;
+	int64_t max_windows;
+	char *windows; /* lines for windows_init */
 
 	struct secret secret; /* what fleet_secret names, after config_read_secret */
 };

@@ -46,6 +46,8 @@ struct relay_counters {
 	tally_count image_bytes;
 	tally_count image_cells;
 	tally_count image_evictions;
+	tally_count windows; /* of last elements, in all images */
+	tally_count windows_over_limit;
 	tally_count compact_hours;    /* hours whose partials became one */
 	tally_count compact_partials; /* that went into them */
 	tally_count compact_days;     /* days rolled up */

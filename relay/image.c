@@ -3,6 +3,7 @@
 
 #include "proto/err.h"
 #include "proto/group.h"
+#include "proto/hash.h"
 #include "proto/hour.h"
 #include "proto/rkey.h"
 
@@ -16,16 +17,19 @@
 /* What a cell costs in memory beside its contents: two allocations and a map slot. */
 #define IMAGE_CELL_OVERHEAD 96
 
-void image_init(struct image *im, uint64_t (*random)(void *arg), void *arg)
+void image_init(struct image *im, uint64_t (*random)(void *arg), void *arg,
+		struct windows *windows)
 {
-	*im = (struct image){ .random = random, .random_arg = arg };
+	*im = (struct image){ .random = random, .random_arg = arg, .windows = windows };
 }
 
-static void image_hour_free(struct image_hour *h)
+static void image_hour_free(struct image *im, struct image_hour *h)
 {
 	size_t cursor = 0;
 	void *value;
 
+	if (h->windows > 0)
+		windows_give(im->windows, h->windows);
 	while (map_next(&h->cells, &cursor, NULL, &value)) {
 		struct image_cell *cell = value;
 
@@ -39,9 +43,9 @@ static void image_hour_free(struct image_hour *h)
 void image_reset(struct image *im)
 {
 	for (size_t i = 0; i < im->hour_count; i++)
-		image_hour_free(im->hours[i]);
+		image_hour_free(im, im->hours[i]);
 	free(im->hours);
-	image_init(im, im->random, im->random_arg);
+	image_init(im, im->random, im->random_arg, im->windows);
 }
 
 /* The place of the first hour that is not before `hour`. */
@@ -108,32 +112,28 @@ static struct image_hour *image_hour_get(struct image *im, int64_t hour, int64_t
 	return h;
 }
 
-static struct image_cell *image_cell_new(enum kind kind, struct slice field)
+/* Takes the contents, also when there is no memory for the cell. */
+static struct image_cell *image_cell_new(struct cell *contents, struct slice field)
 {
-	struct image_cell *cell = malloc(sizeof(*cell) + field.size);
+	struct image_cell *cell = contents ? malloc(sizeof(*cell) + field.size) : NULL;
 
-	if (cell == NULL)
-		return NULL;
-	*cell = (struct image_cell){ .cell = cell_new(kind), .field_size = (uint32_t)field.size,
-				     .fresh = true };
-	if (cell->cell == NULL) {
-		free(cell);
+	if (cell == NULL) {
+		cell_free(contents);
 		return NULL;
 	}
+	*cell = (struct image_cell){ .cell = contents, .field_size = (uint32_t)field.size,
+				     .fresh = cell_kind(contents) != KIND_WINDOW };
 	memcpy(cell->field, field.ptr, field.size);
 	return cell;
 }
 
-/* The cell of a field, made if need be; NULL without memory. */
-static struct image_cell *image_cell_get(struct image *im, struct image_hour *h, enum kind kind,
-					 struct slice field)
+/* A new cell of an hour, with these contents, which are taken; NULL without memory. */
+static struct image_cell *image_cell_put(struct image *im, struct image_hour *h,
+					 struct cell *contents, struct slice field)
 {
-	struct image_cell *cell = map_get(&h->cells, field);
+	struct image_cell *cell = image_cell_new(contents, field);
 	size_t memory;
 
-	if (cell != NULL)
-		return cell;
-	cell = image_cell_new(kind, field);
 	if (cell == NULL)
 		return NULL;
 	if (map_put(&h->cells, field, cell) < 0) {
@@ -145,6 +145,35 @@ static struct image_cell *image_cell_get(struct image *im, struct image_hour *h,
 	h->memory += memory;
 	im->memory += memory;
 	im->cells++;
+	return cell;
+}
+
+/* Gives a new distribution's cell its window, if its key has one. 0, -ENOMEM. */
+static int image_window_put(struct image *im, struct image_hour *h, struct image_cell *cell)
+{
+	struct slice series = slice_of(cell->field + 1, cell->field_size - 1);
+	uint32_t elements = im->windows ? windows_take(im->windows, series) : 0;
+	uint8_t storage[RKEY_FIELD_SIZE];
+
+	if (elements == 0)
+		return 0;
+	h->windows++;
+	cell->window = image_cell_put(im, h, cell_new_window(elements),
+				      rkey_field(KIND_WINDOW, series, storage));
+	return cell->window ? 0 : -ENOMEM;
+}
+
+/* The cell of a field, made if need be; NULL without memory. */
+static struct image_cell *image_cell_get(struct image *im, struct image_hour *h, enum kind kind,
+					 struct slice field)
+{
+	struct image_cell *cell = map_get(&h->cells, field);
+
+	if (cell != NULL)
+		return cell;
+	cell = image_cell_put(im, h, cell_new(kind), field);
+	if (cell != NULL && kind == KIND_DISTRIBUTION && image_window_put(im, h, cell) < 0)
+		return NULL;
 	return cell;
 }
 
@@ -163,8 +192,23 @@ static void image_mark(struct image *im, struct image_hour *h, struct image_cell
 			   cell->field_size * (cell->fresh ? 2U : 1U);
 }
 
-static int image_merge_group(struct image *im, const struct batch_group *group, int64_t now_ms)
+/* A cell has changed and grown by so much, from a group of so many bytes. */
+static void image_changed(struct image *im, struct image_hour *h, struct image_cell *cell,
+			  size_t before, size_t bytes)
 {
+	size_t after = cell_memory(cell->cell);
+
+	h->memory += after - before;
+	im->memory += after - before;
+	image_mark(im, h, cell);
+	im->dirty_bytes += bytes;
+}
+
+/* draw names the group. */
+static int image_merge_group(struct image *im, const struct batch_group *group, uint64_t draw,
+			     int64_t now_ms)
+{
+	uint32_t second = (uint32_t)(group->second % HOUR_SECONDS);
 	uint8_t storage[RKEY_FIELD_SIZE];
 	struct image_hour *h = image_hour_get(im, hour_of_second(group->second), now_ms);
 	struct image_cell *cell = NULL;
@@ -177,15 +221,26 @@ static int image_merge_group(struct image *im, const struct batch_group *group, 
 	if (cell == NULL)
 		return -ENOMEM;
 	before = cell_memory(cell->cell);
-	rc = cell_add_group(cell->cell, (uint32_t)(group->second % HOUR_SECONDS), group->bytes);
+	rc = cell_add_group(cell->cell, second, group->bytes);
 	if (rc < 0)
 		return rc;
-	h->memory += cell_memory(cell->cell) - before;
-	im->memory += cell_memory(cell->cell) - before;
 	h->touched_ms = now_ms;
-	image_mark(im, h, cell);
-	im->dirty_bytes += group->bytes.size;
-	return 0;
+	image_changed(im, h, cell, before, group->bytes.size);
+	if (cell->window == NULL)
+		return 0;
+	before = cell_memory(cell->window->cell);
+	rc = cell_add_elements(cell->window->cell, second, draw, group->bytes);
+	if (rc == 0)
+		image_changed(im, h, cell->window, before, group->bytes.size);
+	return rc;
+}
+
+/* A number that names a group, the same wherever and however often its batch is merged. */
+static uint64_t image_draw(const struct batch *batch, size_t index)
+{
+	const uint64_t name[] = { batch->header.seq, index };
+
+	return hash64_seeded(slice_of(name, sizeof(name)), batch->header.chain_before);
 }
 
 int image_merge(struct image *im, const struct batch *batch, const struct image_rules *rules,
@@ -203,7 +258,7 @@ int image_merge(struct image *im, const struct batch *batch, const struct image_
 			if (rc == 0)
 				*(old ? &rejects->too_old : &rejects->too_new) += samples;
 		} else {
-			rc = image_merge_group(im, group, rules->now_ms);
+			rc = image_merge_group(im, group, image_draw(batch, i), rules->now_ms);
 		}
 		if (rc < 0)
 			return rc;
@@ -297,7 +352,7 @@ size_t image_evict(struct image *im, int64_t ended, int64_t idle_before_ms, size
 		}
 		im->memory -= h->memory;
 		im->cells -= map_count(&h->cells);
-		image_hour_free(h);
+		image_hour_free(im, h);
 		evicted++;
 	}
 	im->hour_count = kept;

@@ -6,6 +6,9 @@
  * all dirty cells of all hours and clears the marks. A relay never reads an image back and never
  * writes under an old pid: whoever doubts, resets, and is born again under new names (CONTRACT.md).
  *
+ * A distribution that the configuration names (windows.h) has a second cell beside it, its window of last
+ * elements: a field like any other, committed with the samples it holds, under no name of its own.
+ *
  * Pure: time and randomness are passed in. Cost: a map lookup a group; a commit walks only
  * what is dirty. Memory is counted (image_memory) and bounded by the caller through image_evict.
  */
@@ -16,6 +19,7 @@
 #include "proto/cell.h"
 #include "proto/map.h"
 #include "proto/slice.h"
+#include "relay/windows.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +28,7 @@
 struct image_cell {
 	struct cell *cell;
 	struct image_cell *next_dirty;
+	struct image_cell *window; /* of a distribution: its last elements; or NULL */
 	uint32_t encoded_bytes; /* in its last commit; 0 before */
 	uint32_t field_size;
 	bool dirty;
@@ -41,6 +46,7 @@ struct image_hour {
 	size_t dirty_count;
 	size_t fresh_count; /* of the dirty ones */
 	size_t memory;
+	size_t windows; /* cells that are one */
 	int64_t born_ms;
 	int64_t touched_ms;
 };
@@ -56,6 +62,7 @@ struct image {
 	size_t cells;
 	uint64_t (*random)(void *arg);
 	void *random_arg;
+	struct windows *windows;
 };
 
 /* What may be merged, and when it is. */
@@ -71,8 +78,9 @@ struct image_rejects {
 	uint64_t too_new;
 };
 
-/* An empty image. random draws pids. */
-void image_init(struct image *im, uint64_t (*random)(void *arg), void *arg);
+/* An empty image. random draws pids. windows says which keys have one; borrowed, NULL: none. */
+void image_init(struct image *im, uint64_t (*random)(void *arg), void *arg,
+		struct windows *windows);
 
 /* Frees everything: the image is empty, and hours born after this have new pids. */
 void image_reset(struct image *im);

@@ -7,6 +7,7 @@
 #include "relay/compaction.h"
 #include "relay/effects.h"
 #include "relay/server.h"
+#include "relay/windows.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -43,6 +44,7 @@ struct relay {
 	struct relay_counters counters;
 	struct rkey_tags tags;
 	struct committer *committers;
+	struct windows windows;
 	struct session_hub hub;
 	struct server server;
 	struct store store;
@@ -345,6 +347,7 @@ static void relay_init_committers(struct relay *r)
 			.retention_hours = r->config->retention_hours,
 			.unix_offset_ms = &r->membership.unix_offset_ms,
 			.counters = &r->counters,
+			.windows = &r->windows,
 			.effects = &effects_of_committers,
 			.arg = &r->effects,
 		};
@@ -364,7 +367,9 @@ static struct relay *relay_new(struct config *config, int argc, char **argv)
 	r->argv = argv;
 	rkey_tags_init(&r->tags, (uint32_t)config->partitions);
 	r->committers = calloc(r->tags.partitions, sizeof(*r->committers));
-	if (r->committers == NULL) {
+	if (r->committers == NULL || windows_init(&r->windows, config->windows,
+						  (size_t)config->max_windows, &r->counters) < 0) {
+		free(r->committers);
 		free(r);
 		return NULL;
 	}
@@ -481,6 +486,7 @@ int relay_run(struct config *config, int argc, char **argv)
 	for (uint32_t p = 0; p < r->tags.partitions; p++)
 		committer_release(&r->committers[p]);
 	compaction_release(&r->compaction);
+	windows_release(&r->windows);
 	uv_loop_close(&r->loop);
 	status = r->status;
 	log_info("stopped", "status=%d", status);

@@ -153,6 +153,29 @@ static bool conf_is_comment(const char *value)
 	return false;
 }
 
+/* Adds a line to a row of entries. */
+static void conf_add_entry(struct conf_reader *r, const struct conf_row *row, const char *key,
+			   const char *value)
+{
+	char expected[CONF_EXPECTED_SIZE];
+	const char *wanted = NULL;
+	char *line = conf_entry_line(key, value);
+	int status = line ? 0 : -ENOMEM;
+
+	if (status == 0)
+		wanted = conf_is_comment(line) ? "no # or ; after a blank: it begins a comment" :
+						 row->check(line);
+	if (status == 0 && wanted == NULL)
+		status = conf_value_append(row, line, r->values);
+	if (status == -EINVAL)
+		wanted = conf_value_expected(row, expected);
+	if (wanted != NULL)
+		conf_report_value(r, row, line, wanted);
+	else if (status < 0)
+		conf_report(r, "no memory");
+	free(line);
+}
+
 static void conf_set_row(struct conf_reader *r, const struct conf_row *row, const char *value)
 {
 	char expected[CONF_EXPECTED_SIZE];
@@ -174,14 +197,28 @@ static void conf_set_row(struct conf_reader *r, const struct conf_row *row, cons
 		conf_report(r, "no memory");
 }
 
+/* Whether a key names the row: of entries any key of the section does. */
+static bool conf_is_for(const struct conf_row *row, const char *key)
+{
+	const char *dot = strchr(row->key, '.');
+
+	if (row->type != CONF_ENTRIES)
+		return strcmp(row->key, key) == 0;
+	return strncmp(row->key, key, (size_t)(dot - row->key) + 1) == 0;
+}
+
 void conf_set(struct conf_reader *r, const char *key, const char *value)
 {
 	size_t i = 0;
 
-	while (i < r->spec->row_count && strcmp(r->spec->rows[i].key, key) != 0)
+	while (i < r->spec->row_count && !conf_is_for(&r->spec->rows[i], key))
 		i++;
 	if (i == r->spec->row_count) {
 		conf_report_unknown_key(r, key);
+		return;
+	}
+	if (r->spec->rows[i].type == CONF_ENTRIES) {
+		conf_add_entry(r, &r->spec->rows[i], strchr(key, '.') + 1, value);
 		return;
 	}
 	if (r->line > 0 && r->set_at[i] > 0) {
@@ -220,7 +257,7 @@ static void conf_check_defaults(struct conf_reader *r)
 		const struct conf_row *row = &r->spec->rows[i];
 		const char *wanted = NULL;
 
-		if (!r->is_set[i] && row->check != NULL)
+		if (!r->is_set[i] && row->check != NULL && row->type != CONF_ENTRIES)
 			wanted = row->check(conf_fallback(row));
 		if (wanted != NULL)
 			conf_report(r, "%s must be set: expected %s", row->key, wanted);
@@ -238,7 +275,7 @@ static void conf_check_whole(struct conf_reader *r)
 static void conf_set_pair(struct conf_reader *r, const char *pair)
 {
 	const char *equals = strchr(pair, '=');
-	char key[2 * CONF_WORD_BYTES];
+	char key[CONF_KEY_BYTES];
 	char *value;
 	size_t size;
 
@@ -407,9 +444,9 @@ enum conf_verdict conf_parse(const struct conf_spec *spec, int argc, char **argv
 /* Exchanges the row's member of both, so that releasing `from` frees the old text. */
 static void conf_swap(const struct conf_row *row, void *a, void *b)
 {
-	size_t size = row->type == CONF_BOOL   ? sizeof(bool)
-		      : row->type == CONF_TEXT ? sizeof(char *)
-					       : sizeof(int64_t);
+	size_t size = row->type == CONF_BOOL	  ? sizeof(bool)
+		      : conf_value_is_text(row) ? sizeof(char *)
+						  : sizeof(int64_t);
 	char kept[sizeof(int64_t)];
 
 	static_assert(sizeof(char *) <= sizeof(int64_t), "a text's member fits");
@@ -455,7 +492,7 @@ static void conf_free_text(void *values, size_t offset)
 void conf_release(const struct conf_spec *spec, void *out)
 {
 	for (size_t i = 0; i < spec->row_count; i++)
-		if (spec->rows[i].type == CONF_TEXT)
+		if (conf_value_is_text(&spec->rows[i]))
 			conf_free_text(out, spec->rows[i].offset);
 	for (size_t i = 0; i < spec->flag_count; i++)
 		if (spec->flags[i].argument != NULL)

@@ -69,7 +69,7 @@ static char *file_read_line(char *out, int room, void *arg)
 static int file_on_value(void *arg, const char *section, const char *name, const char *value)
 {
 	struct conf_reader *r = arg;
-	char key[128];
+	char key[CONF_KEY_BYTES];
 
 	snprintf(key, sizeof(key), "%s%s%s", section, section[0] ? "." : "", name);
 	conf_set(r, key, value ? value : "");

@@ -78,6 +78,8 @@ static void help_accepts(const struct conf_row *row, char *out)
 {
 	if (row->type == CONF_TEXT)
 		strcpy(out, "text");
+	else if (row->type == CONF_ENTRIES)
+		strcpy(out, "a line each");
 	else
 		conf_value_expected(row, out);
 	if (row->reloadable)
@@ -126,6 +128,10 @@ void conf_dump(const struct conf_spec *spec, const void *values, FILE *to)
 		const char *text = conf_value_format(row, values, number);
 
 		help_section(row, i ? &spec->rows[i - 1] : NULL, to);
+		if (row->type == CONF_ENTRIES) {
+			fputs(text, to);
+			continue;
+		}
 		if (text[0] != '\0')
 			text = conf_value_shown(row, text, room);
 		fprintf(to, "%s =%s%s\n", help_key(row), text[0] ? " " : "", text);

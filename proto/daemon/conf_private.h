@@ -17,10 +17,24 @@
 #define CONF_TEXT_BYTES 4096
 #define CONF_SHOWN_SIZE (CONF_TEXT_BYTES + 8)
 
+/* A key with its section: rows' are short, those of entries are the operator's. */
+#define CONF_KEY_BYTES 1280
+
 /* Reads text as row's type into the row's member of values (a TEXT there is freed first).
  * 0; -EINVAL with what was expected in `expected`; -ENOMEM. row->check is not asked. */
 int conf_value_parse(const struct conf_row *row, const char *text, void *values,
 		     char expected[CONF_EXPECTED_SIZE]) __attribute__((warn_unused_result));
+
+/* Whether the row's member is a char *. */
+bool conf_value_is_text(const struct conf_row *row);
+
+/* `key = value` of an entry, whose key may go on in value up to its last `=`. The caller's; NULL without
+ * memory. */
+char *conf_entry_line(const char *key, const char *value);
+
+/* Adds a line to a row of entries. 0; -EINVAL (there are as many as may be); -ENOMEM. */
+int conf_value_append(const struct conf_row *row, const char *line, void *values)
+	__attribute__((warn_unused_result));
 
 /* Whether both structs hold the same value of row. */
 bool conf_value_equal(const struct conf_row *row, const void *a, const void *b);

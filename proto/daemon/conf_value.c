@@ -99,6 +99,7 @@ const char *conf_value_format(const struct conf_row *row, const void *values,
 {
 	switch (row->type) {
 	case CONF_TEXT:
+	case CONF_ENTRIES:
 		return conf_text(row, values);
 	case CONF_BOOL:
 		return *(const bool *)conf_member_of(row, values) ? "yes" : "no";
@@ -170,6 +171,9 @@ const char *conf_value_expected(const struct conf_row *row, char out[CONF_EXPECT
 		break;
 	case CONF_CHOICE:
 		conf_expected_choices(row, out);
+		break;
+	case CONF_ENTRIES:
+		snprintf(out, CONF_EXPECTED_SIZE, "at most %" PRId64 " lines", row->max);
 		break;
 	}
 	return out;
@@ -268,6 +272,7 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *values,
 
 	switch (row->type) {
 	case CONF_TEXT:
+	case CONF_ENTRIES: /* the default: none */
 		status = conf_parse_text(row, text, values);
 		break;
 	case CONF_INT:
@@ -287,10 +292,58 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *values,
 	return status;
 }
 
+/* The size of a text without the blanks at its end. */
+static int conf_trimmed(const char *text, size_t size)
+{
+	while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
+		size--;
+	return (int)size;
+}
+
+char *conf_entry_line(const char *key, const char *value)
+{
+	const char *last = strrchr(value, '=');
+	const char *number = last ? last + 1 + strspn(last + 1, " \t") : value;
+	int head = last ? conf_trimmed(value, (size_t)(last - value)) : 0;
+	char *line;
+
+	if (asprintf(&line, "%s%s%.*s = %s", key, last ? "=" : "", head, value, number) < 0)
+		return NULL;
+	return line;
+}
+
+int conf_value_append(const struct conf_row *row, const char *line, void *values)
+{
+	const char *have = conf_text(row, values);
+	size_t size = strlen(have) + strlen(line) + 2;
+	int64_t lines = 1;
+	char *text;
+	char *old;
+
+	for (const char *at = have; *at != '\0'; at++)
+		lines += *at == '\n';
+	if (lines > row->max)
+		return -EINVAL;
+	text = malloc(size);
+	if (text == NULL)
+		return -ENOMEM;
+	snprintf(text, size, "%s%s\n", have, line);
+	memcpy(&old, conf_member(row, values), sizeof(old));
+	free(old);
+	memcpy(conf_member(row, values), &text, sizeof(text));
+	return 0;
+}
+
+bool conf_value_is_text(const struct conf_row *row)
+{
+	return row->type == CONF_TEXT || row->type == CONF_ENTRIES;
+}
+
 bool conf_value_equal(const struct conf_row *row, const void *a, const void *b)
 {
 	switch (row->type) {
 	case CONF_TEXT:
+	case CONF_ENTRIES:
 		return strcmp(conf_text(row, a), conf_text(row, b)) == 0;
 	case CONF_BOOL:
 		return *(const bool *)conf_member_of(row, a) ==

@@ -20,6 +20,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void fuzz_read_window(const struct cell *c)
+{
+	const struct window *w = cell_window(c);
+
+	assert(window_count(w) <= window_capacity(w) && window_count(w) <= cell_samples(c));
+	for (uint32_t i = 1; i < window_count(w); i++)
+		assert(window_at(w, i - 1).position <= window_at(w, i).position);
+	if (window_count(w) > 0)
+		assert(isfinite(window_average(w, window_count(w))));
+}
+
 /* What readers ask of a cell must be finite and in order. */
 static void fuzz_read(struct cell *c)
 {
@@ -42,6 +53,9 @@ static void fuzz_read(struct cell *c)
 	case KIND_SET:
 		assert(cell_set_unique(c, &exact) >= 0);
 		assert(!exact || cell_set_unique(c, &exact) <= (double)cell_samples(c));
+		break;
+	case KIND_WINDOW:
+		fuzz_read_window(c);
 		break;
 	}
 }
@@ -90,7 +104,8 @@ static void fuzz_check(struct slice bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint8_t kinds[4] = { KIND_COUNTER, KIND_DISTRIBUTION, KIND_GAUGE, KIND_SET };
+	static const uint8_t kinds[8] = { KIND_COUNTER, KIND_DISTRIBUTION, KIND_GAUGE, KIND_SET,
+					  KIND_WINDOW,	KIND_DISTRIBUTION, KIND_GAUGE, KIND_WINDOW };
 	uint8_t *bytes;
 	uint32_t crc;
 
@@ -102,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(bytes, data, size);
 	fuzz_check(slice_of(bytes, size));
 	bytes[0] = 1;
-	bytes[1] = kinds[data[1] & 3];
+	bytes[1] = kinds[data[1] & 7];
 	crc = hash_crc32c(0, slice_of(bytes, size));
 	for (size_t i = 0; i < FUZZ_CRC_BYTES; i++)
 		bytes[size + i] = (uint8_t)(crc >> (8 * i));

@@ -16,6 +16,7 @@ const enum kind cell_case_kinds[CELL_CASE_KINDS] = {
 	KIND_COUNTER,
 	KIND_GAUGE,
 	KIND_SET,
+	KIND_WINDOW,
 };
 
 const struct group_sampling cell_case_unsampled = { .rate = 1, .weight = 1 };
@@ -27,7 +28,8 @@ uint64_t cell_case_noise(uint64_t i)
 
 struct cell *cell_case_new(enum kind kind)
 {
-	struct cell *c = cell_new(kind);
+	/* A small window, so that histories overflow it. */
+	struct cell *c = kind == KIND_WINDOW ? cell_new_window(20) : cell_new(kind);
 
 	assert_non_null(c);
 	return c;
@@ -98,6 +100,19 @@ void cell_case_members(struct cell *c, uint64_t from, uint64_t to)
 	free(hashes);
 }
 
+/* A group of one to four values with runs, from a die that names it too. */
+static void cell_case_elements(struct cell *c, uint32_t second, uint64_t dice)
+{
+	struct group_sampling half = { .rate = 0.5, .weight = 2 };
+	double values[4] = { (double)(dice & 7), (double)(dice >> 8 & 7) / 4, 3, 3 };
+	struct buf group;
+
+	buf_init(&group, 4096);
+	group_put_values(&group, dice >> 60 ? cell_case_unsampled : half, values, 1 + dice % 4);
+	assert_int_equal(cell_add_elements(c, second, dice, buf_view(&group)), 0);
+	buf_release(&group);
+}
+
 /* Something that may cell_case_happen in an hour of a kind, from a seed. Whole numbers, so that
  * what is promised exactly is exact. */
 static void cell_case_happen(struct cell *c, uint64_t seed)
@@ -123,6 +138,9 @@ static void cell_case_happen(struct cell *c, uint64_t seed)
 		break;
 	case KIND_SET:
 		cell_case_members(c, dice & 255, (dice & 255) + 1 + (dice >> 8) % 60);
+		break;
+	case KIND_WINDOW:
+		cell_case_elements(c, dice >> 8 & 31, dice);
 		break;
 	}
 }

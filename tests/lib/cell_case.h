@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CELL_CASE_KINDS 4
+#define CELL_CASE_KINDS 5
 
 extern const enum kind cell_case_kinds[CELL_CASE_KINDS];
 extern const struct group_sampling cell_case_unsampled;

@@ -195,7 +195,7 @@ static void relay_start_committer(struct relay_node *r, uint32_t partition)
 	relay_new_writer(r, partition);
 	if (w->without == RULE_WRITER)
 		image_init(&r->committers[partition].image, relay_on_pid,
-			   &r->writer_name[partition]);
+			   &r->writer_name[partition], NULL);
 }
 
 void relay_start(struct relay_node *r)
@@ -344,7 +344,7 @@ static void relay_answer_remembering(struct relay_node *r, struct committer *c,
 {
 	struct image kept = c->image;
 
-	image_init(&c->image, kept.random, kept.random_arg);
+	image_init(&c->image, kept.random, kept.random_arg, NULL);
 	committer_answer(c, call, answer, relay_now(r));
 	image_reset(&c->image);
 	c->image = kept;

@@ -25,7 +25,7 @@ static void a_new_cell_is_empty(void **state)
 		assert_int_equal(cell_kind(c), cell_case_kinds[i]);
 		assert_int_equal(cell_samples(c), 0);
 		assert_false(cell_sampled(c));
-		assert_in_range(cell_memory(c), 1, 400);
+		assert_in_range(cell_memory(c), 1, 700);
 		cell_free(c);
 	}
 	cell_free(NULL);

@@ -298,7 +298,7 @@ static inline double compact_world_total(const struct compact_world *w, const ch
 	return s.sum;
 }
 
-/* A cell of a rolled-up day, to be freed; NULL when the day does not count. */
+/* A cell of a rolled-up day, to be freed; NULL when the day does not count, or has none of it. */
 static inline struct cell *compact_world_day(const struct compact_world *w, enum kind kind,
 					     const char *series)
 {
@@ -311,6 +311,8 @@ static inline struct cell *compact_world_day(const struct compact_world *w, enum
 		return NULL;
 	blob = model_store_get(&w->store, rkey_day_cells(TAG, DAY, key),
 			       rkey_field(kind, slice_text(series), storage));
+	if (blob.size == 0)
+		return NULL;
 	assert_int_equal(cell_decode(blob, &cell), 0);
 	return cell;
 }

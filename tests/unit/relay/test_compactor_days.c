@@ -97,6 +97,27 @@ static void test_a_days_gauge_follows_its_hours(void **state)
 	cell_free(cells[0]);
 }
 
+/* Whatever else the day has stays complete. */
+static void test_a_day_has_no_windows(void **state)
+{
+	struct compact_world *w = *state;
+	struct cell *cell;
+
+	for (uint64_t i = 0; i < 3; i++) {
+		compact_world_cell(w, HOUR + (int64_t)i, i + 1, "d",
+				   cell_case_history(KIND_DISTRIBUTION, 10 * i, 10 * i + 10));
+		compact_world_cell(w, HOUR + (int64_t)i, i + 1, "d",
+				   cell_case_history(KIND_WINDOW, 10 * i, 10 * i + 10));
+		compact_world_list(w, HOUR + (int64_t)i, i + 1, "1111111111111111");
+	}
+	compact_world_pass(w);
+	assert_int_equal(tally_get(&w->n.compact_days), 1);
+	cell = compact_world_day(w, KIND_DISTRIBUTION, "d");
+	assert_non_null(cell);
+	cell_free(cell);
+	assert_null(compact_world_day(w, KIND_WINDOW, "d"));
+}
+
 static void test_days_far_below_the_floor_are_left_alone(void **state)
 {
 	struct compact_world *w = *state;
@@ -188,6 +209,7 @@ int main(void)
 		TEST(late_data_makes_the_day_anew),
 		TEST(a_day_whose_hours_change_meanwhile_is_not_rolled_up),
 		TEST(a_days_gauge_follows_its_hours),
+		TEST(a_day_has_no_windows),
 		TEST(days_far_below_the_floor_are_left_alone),
 		TEST(nothing_is_asked_about_partitions_that_are_not_ours),
 		TEST(it_sweeps_at_once_and_then_each_hour),

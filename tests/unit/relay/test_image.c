@@ -2,6 +2,8 @@
 #include "relay/image.h"
 
 #include "proto/err.h"
+#include "proto/group.h"
+#include "proto/rkey.h"
 #include "tests/lib/source.h"
 
 #include <errno.h>
@@ -24,6 +26,8 @@ struct fixture {
 	struct source source;
 	struct image_rules rules;
 	struct image_rejects rejects;
+	struct windows windows;
+	struct relay_counters counters;
 };
 
 static int setup(void **state)
@@ -31,7 +35,7 @@ static int setup(void **state)
 	static struct fixture f;
 
 	memset(&f, 0, sizeof(f));
-	image_init(&f.im, next_pid, &f.random);
+	image_init(&f.im, next_pid, &f.random, NULL);
 	source_init(&f.source, 's', 1, 0);
 	f.rules = (struct image_rules){ .floor_hour = HOUR - 10, .latest_second = SECOND + 300,
 					.now_ms = 1000 };
@@ -46,6 +50,7 @@ static int teardown(void **state)
 	image_reset(&f->im);
 	assert_int_equal(image_memory(&f->im), 0);
 	source_release(&f->source);
+	windows_release(&f->windows);
 	return 0;
 }
 
@@ -84,6 +89,92 @@ static void test_cells_of_one_hour_share_a_name_and_hours_do_not(void **state)
 	assert_int_equal(f->im.hours[1]->hour, HOUR);
 	assert_int_not_equal(f->im.hours[0]->pid, f->im.hours[1]->pid);
 	assert_int_equal(image_cells(&f->im), 3);
+}
+
+/* An image whose keys `w.*` have windows of 2, one at a time at most. */
+static void use_windows(struct fixture *f, size_t max)
+{
+	assert_int_equal(windows_init(&f->windows, "w.* = 2\n", max, &f->counters), 0);
+	image_reset(&f->im);
+	image_init(&f->im, next_pid, &f->random, &f->windows);
+}
+
+/* A batch of one distribution group with one value. */
+static void merge_value(struct fixture *f, const char *series, int64_t second, double value)
+{
+	struct buf group;
+	struct batch_group one = { .kind = KIND_DISTRIBUTION, .series = slice_text(series),
+				   .second = second };
+	struct batch batch = { .header = { .seq = ++f->random }, .groups = &one, .group_count = 1 };
+
+	buf_init(&group, 64);
+	group_put_values(&group, (struct group_sampling){ .rate = 1, .weight = 1 }, &value, 1);
+	one.bytes = buf_view(&group);
+	assert_int_equal(image_merge(&f->im, &batch, &f->rules, &f->rejects), 0);
+	buf_release(&group);
+}
+
+static const struct window *window_in(struct fixture *f, size_t hour, const char *series)
+{
+	uint8_t storage[RKEY_FIELD_SIZE];
+	struct image_cell *cell = map_get(&f->im.hours[hour]->cells,
+					  rkey_field(KIND_WINDOW, slice_text(series), storage));
+
+	return cell ? cell_window(cell->cell) : NULL;
+}
+
+static void test_a_named_distribution_has_its_window_beside_it(void **state)
+{
+	struct fixture *f = *state;
+	const struct window *w;
+	struct image_hour *h;
+
+	use_windows(f, 10);
+	merge_value(f, "w.a", SECOND + 3, 30);
+	merge_value(f, "w.a", SECOND + 1, 10);
+	merge_value(f, "w.a", SECOND + 2, 20);
+	merge_value(f, "x.a", SECOND, 5);
+	merge_one(f, "w.a", SECOND);
+	h = f->im.hours[0];
+	w = window_in(f, 0, "w.a");
+	assert_non_null(w);
+	assert_null(window_in(f, 0, "x.a"));
+	assert_int_equal(window_count(w), 2);
+	assert_true(window_average(w, 2) == 25);
+	/* Its bytes go with the commit, its name does not. */
+	assert_int_equal(h->dirty_count, 4);
+	assert_int_equal(h->fresh_count, 3);
+	take_all(f);
+	merge_value(f, "w.a", SECOND + 9, 90);
+	assert_int_equal(h->dirty_count, 2);
+	assert_int_equal(tally_get(&f->counters.windows), 1);
+	/* An hour has its own. */
+	merge_value(f, "w.a", SECOND - 3600, 1);
+	assert_int_equal(window_count(window_in(f, 0, "w.a")), 1);
+	assert_int_equal(tally_get(&f->counters.windows), 2);
+}
+
+static void test_windows_are_bounded_and_given_back(void **state)
+{
+	struct fixture *f = *state;
+
+	use_windows(f, 1);
+	merge_value(f, "w.a", SECOND, 1);
+	merge_value(f, "w.b", SECOND, 1);
+	merge_value(f, "w.b", SECOND, 1);
+	assert_non_null(window_in(f, 0, "w.a"));
+	assert_null(window_in(f, 0, "w.b"));
+	assert_int_equal(tally_get(&f->counters.windows_over_limit), 1);
+	take_all(f);
+	f->rules.now_ms = 2000;
+	assert_int_equal(image_evict(&f->im, INT64_MAX, INT64_MAX, SIZE_MAX), 1);
+	assert_int_equal(tally_get(&f->counters.windows), 0);
+	merge_value(f, "w.b", SECOND, 1);
+	assert_non_null(window_in(f, 0, "w.b"));
+	image_reset(&f->im);
+	assert_int_equal(tally_get(&f->counters.windows), 0);
+	merge_value(f, "w.c", SECOND, 1);
+	assert_non_null(window_in(f, 0, "w.c"));
 }
 
 static void test_many_hours_stay_in_order(void **state)
@@ -252,6 +343,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(cells_of_one_hour_share_a_name_and_hours_do_not),
 		T(many_hours_stay_in_order),
+		T(a_named_distribution_has_its_window_beside_it),
+		T(windows_are_bounded_and_given_back),
 		T(only_what_changed_is_dirty_and_only_once),
 		T(cells_are_cumulative_since_birth),
 		T(groups_beyond_the_rules_are_counted_not_merged),
