@@ -127,7 +127,8 @@ SIM_OBJ := $(call obj,$(wildcard tests/sim/*.c))
 ifneq ($(SIM_OBJ),)
 SIM := $(B)/sim
 endif
-$(B)/sim: $(SIM_OBJ) $(call lib,agent) $(call lib,relay) $(call lib,proto)
+SIM_LIB := $(call obj,$(wildcard tests/lib/model_*.c))
+$(B)/sim: $(SIM_OBJ) $(SIM_LIB) $(call lib,agent) $(call lib,relay) $(call lib,proto/store) $(call lib,proto)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_PURE)) -lm
 
 test: ## everything: set-up, build, unit, golden and system tests (what the README names)

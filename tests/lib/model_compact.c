@@ -1,138 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/lib/model_private.h"
 
-#include "proto/hash.h"
-#include "proto/store/script.h"
+#include "proto/hour.h"
 
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#define SWAP_KEYS 5
+#define ROLL_KEYS 4
+#define BOTH_ARGS 6 /* before the sources */
 
-#include <cmocka.h>
-
-#define MODEL_KEY_HOURS 24
-
-static int model_by_hash(const void *a, const void *b)
+void model_survey(struct model_store *m, const struct model_call *call, struct model_reply *r)
 {
-	const struct model_entry *x = *(const struct model_entry *const *)a;
-	const struct model_entry *y = *(const struct model_entry *const *)b;
+	const struct model_entry *fields[MODEL_FIELDS];
+	int64_t limit;
 
-	return (x->hash > y->hash) - (x->hash < y->hash);
-}
-
-size_t model_store_fields(const struct model_store *m, struct slice key,
-			  const struct model_entry *out[MODEL_FIELDS])
-{
-	uint64_t key_hash = hash64(key);
-	size_t count = 0, kept = 0;
-
-	/* The youngest entry of a field is what it is now. */
-	for (size_t i = m->key_heads[key_hash % MODEL_CHAINS]; i > 0; i = m->log[i - 1].older_key) {
-		const struct model_entry *e = &m->log[i - 1];
-		size_t at = 0;
-
-		if (e->key_hash != key_hash)
-			continue;
-		while (at < count && out[at]->hash != e->hash)
-			at++;
-		assert_true(at < MODEL_FIELDS);
-		if (at == count)
-			out[count++] = e;
+	if (call->key_count < 1 || call->arg_count != 2 ||
+	    !model_is_number(call->args[1], &limit)) {
+		model_error(r, "HOURGLASS survey: arguments");
+		return;
 	}
-	for (size_t i = 0; i < count; i++)
-		if (out[i]->value.size > 0)
-			out[kept++] = out[i];
-	qsort(out, kept, sizeof(*out), model_by_hash);
-	return kept;
-}
-
-static void model_say_number(struct model_reply *r, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	model_say_text(r, text);
-}
-
-/* The same as copies that stay when the log grows. */
-static size_t model_copy_fields(const struct model_store *m, struct slice key,
-				struct model_entry out[MODEL_FIELDS])
-{
-	const struct model_entry *fields[MODEL_FIELDS];
-	size_t count = model_store_fields(m, key, fields);
-
-	for (size_t i = 0; i < count; i++)
-		out[i] = *fields[i];
-	return count;
-}
-
-void model_delete(struct model_store *m, struct slice key)
-{
-	struct model_entry fields[MODEL_FIELDS];
-	size_t count = model_copy_fields(m, key, fields);
-
-	for (size_t i = 0; i < count; i++)
-		model_put(m, key, fields[i].field, slice_of(NULL, 0));
-}
-
-static void model_rename(struct model_store *m, struct slice from, struct slice to)
-{
-	struct model_entry fields[MODEL_FIELDS];
-	size_t count = model_copy_fields(m, from, fields);
-
-	model_delete(m, from);
-	model_delete(m, to);
-	for (size_t i = 0; i < count; i++)
-		model_put(m, to, fields[i].field, fields[i].value);
-}
-
-/* ---- the scripts -------------------------------------------------------------------------------- */
-
-static void model_survey(const struct model_store *m, const struct model_call *call,
-			 struct model_reply *r)
-{
-	const struct model_entry *fields[MODEL_FIELDS];
-	uint64_t limit = model_number(call->words[call->args + 1]);
-
-	assert_int_equal(call->count - call->args, 2);
+	if (!model_same_fleet(m, call->keys[0], call->args[0], r))
+		return;
 	model_say_text(r, "OK");
-	model_say_number(r, (uint64_t)m->floor_hour);
+	model_say_number(r, model_floor(m, call->keys[0]));
 	for (size_t k = 1; k < call->key_count; k++) {
-		size_t count = model_store_fields(m, call->words[call->keys + k], fields);
-		size_t listed = count < limit ? count : limit;
+		int64_t count = (int64_t)model_store_fields(m, call->keys[k], fields);
+		int64_t listed = count < limit ? count : limit;
 
 		model_say_number(r, count);
 		model_say_number(r, listed);
-		for (size_t i = 0; i < listed; i++) {
+		for (int64_t i = 0; i < listed; i++) {
 			model_say(r, fields[i]->field);
 			model_say(r, fields[i]->value);
 		}
 	}
 }
 
-static void model_gather(const struct model_store *m, const struct model_call *call,
-			 struct model_reply *r)
+/* The rows of a piece: fields at .. end - 1 of a source that no source before it has. */
+static void gather_rows(const struct model_store *m, const struct model_call *call, size_t which,
+			size_t at, size_t end, struct model_reply *r)
 {
 	const struct model_entry *fields[MODEL_FIELDS];
-	const struct slice *key = &call->words[call->keys], *arg = &call->words[call->args];
-	size_t n = call->key_count / 2, which = (size_t)model_number(arg[0]) - 1;
-	size_t at = (size_t)model_number(arg[1]), count, end;
+	const struct slice *key = call->keys;
+	size_t count = model_store_fields(m, key[2 * which + 1], fields);
 
-	assert_int_equal(call->count - call->args, 3 + 2 * n);
-	assert_true(which < n);
-	for (size_t i = 0; i < n; i++)
-		if (!slice_equal(model_find(m, key[2 * i], arg[3 + 2 * i]), arg[4 + 2 * i])) {
-			model_say_text(r, "LOST");
-			return;
-		}
-	count = model_store_fields(m, key[2 * which + 1], fields);
-	end = at + (size_t)model_number(arg[2]);
-	model_say_text(r, "OK");
-	model_say_number(r, end < count ? end : 0);
-	/* A scan may show a field twice: this one always does. */
-	for (size_t f = at > 0 ? at - 1 : 0; f < count && f < end; f++) {
+	for (size_t f = at; f < count && f < end; f++) {
 		bool seen = false;
 
 		for (size_t i = 0; i < which; i++)
@@ -140,135 +50,184 @@ static void model_gather(const struct model_store *m, const struct model_call *c
 		if (seen)
 			continue;
 		model_say(r, fields[f]->field);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < call->key_count / 2; i++)
 			model_say(r, model_find(m, key[2 * i + 1], fields[f]->field));
 	}
 }
 
-static void model_stage(struct model_store *m, const struct model_call *call, struct model_reply *r)
+void model_gather(struct model_store *m, const struct model_call *call, struct model_reply *r)
 {
-	struct slice key = call->words[call->keys];
-	size_t added = 0;
+	const struct model_entry *fields[MODEL_FIELDS];
+	const struct slice *key = call->keys, *arg = call->args;
+	size_t n = call->key_count / 2, at, end;
+	int64_t which;
 
-	assert_int_equal(call->key_count, 1);
-	assert_true((call->count - call->args) % 2 == 1 && call->count - call->args >= 3);
-	assert_true(model_number(call->words[call->args]) > 0);
-	for (size_t i = call->args + 1; i < call->count; i += 2) {
-		added += model_find(m, key, call->words[i]).size == 0;
-		model_put(m, key, call->words[i], call->words[i + 1]);
+	if (n < 1 || call->arg_count != 3 + 2 * n || !model_is_number(arg[0], &which) ||
+	    which < 1 || which > (int64_t)n) {
+		model_error(r, "HOURGLASS gather: arguments");
+		return;
 	}
+	for (size_t i = 0; i < n; i++) {
+		struct slice version = model_find(m, key[2 * i], arg[3 + 2 * i]);
+
+		if (version.size == 0 || !slice_equal(version, arg[4 + 2 * i])) {
+			model_say_text(r, "LOST");
+			return;
+		}
+	}
+	at = (size_t)model_number(arg[1]);
+	end = at + (size_t)model_number(arg[2]);
+	model_say_text(r, "OK");
+	model_say_number(r, end < model_store_fields(m, key[2 * which - 1], fields) ?
+				    (int64_t)end : 0);
+	/* A scan may show a field twice: this one always does. */
+	gather_rows(m, call, (size_t)which - 1, at > 0 ? at - 1 : 0, end, r);
+}
+
+void model_stage(struct model_store *m, const struct model_call *call, struct model_reply *r)
+{
+	int64_t added = 0, seconds;
+
+	if (call->key_count != 1 || call->arg_count < 3 || call->arg_count % 2 != 1 ||
+	    !model_is_number(call->args[0], &seconds)) {
+		model_error(r, "HOURGLASS stage: arguments");
+		return;
+	}
+	for (size_t i = 1; i < call->arg_count; i += 2) {
+		added += model_find(m, call->keys[0], call->args[i]).size == 0;
+		model_put(m, call->keys[0], call->args[i], call->args[i + 1]);
+	}
+	model_expire(m, call->keys[0]);
 	model_mark(m);
 	model_say_text(r, "OK");
 	model_say_number(r, added);
 }
 
-/* What swap and roll check alike, of arguments that begin alike. False: the reply was said. */
-static bool model_may_finish(const struct model_store *m, const struct slice *arg,
-			     struct slice temporary, struct model_reply *r)
+/* ---- swap and roll ------------------------------------------------------------------------------ */
+
+static bool model_lost(struct model_reply *r, const char *what)
+{
+	model_say_text(r, "LOST");
+	model_say_text(r, what);
+	return false;
+}
+
+/* Whether the arguments that begin alike are good: floor, size, expiry. */
+static bool model_finish_args(const struct model_call *call, size_t keys, size_t sources)
+{
+	int64_t floor, size, expire;
+
+	return call->key_count == keys && call->arg_count == BOTH_ARGS + 2 * sources &&
+	       model_is_number(call->args[1], &floor) && model_is_number(call->args[4], &size) &&
+	       model_is_number(call->args[5], &expire) && size >= 1;
+}
+
+static bool model_floor_allows(const struct model_store *m, const struct model_call *call,
+			       struct model_reply *r)
+{
+	int64_t floor = model_floor(m, call->keys[0]);
+
+	if (floor <= (int64_t)model_number(call->args[1]))
+		return true;
+	model_say_text(r, "FLOOR");
+	model_say_number(r, floor);
+	return false;
+}
+
+/* A failover may have forgotten a piece in the middle of what was written. */
+static bool model_is_whole(const struct model_store *m, const struct model_call *call,
+			   struct slice temporary, struct model_reply *r)
 {
 	const struct model_entry *fields[MODEL_FIELDS];
 
-	if (m->floor_hour > (int64_t)model_number(arg[1])) {
-		model_say_text(r, "FLOOR");
-		model_say_number(r, (uint64_t)m->floor_hour);
-		return false;
-	}
-	if (model_store_fields(m, temporary, fields) != model_number(arg[4]) && !m->careless) {
-		model_say_text(r, "LOST");
-		model_say_text(r, "size");
-		return false;
+	return m->flaws & MODEL_NO_SIZE ||
+	       model_store_fields(m, temporary, fields) == model_number(call->args[4]) ||
+	       model_lost(r, "size");
+}
+
+static bool swap_check_sources(const struct model_store *m, const struct model_call *call,
+			       struct model_reply *r)
+{
+	const struct slice *source = call->args + BOTH_ARGS;
+
+	for (size_t i = 0; i < call->key_count - SWAP_KEYS; i++, source += 2) {
+		struct slice now = model_find(m, call->keys[1], source[0]);
+
+		if (now.size == 0 ||
+		    (!slice_equal(now, source[1]) && !(m->flaws & MODEL_NO_SOURCE)))
+			return model_lost(r, "source");
 	}
 	return true;
 }
 
-static void model_lost(struct model_reply *r)
+static bool swap_check_name(const struct model_store *m, const struct model_call *call,
+			    struct model_reply *r)
 {
-	model_say_text(r, "LOST");
-	model_say_text(r, "source");
+	const struct model_entry *fields[MODEL_FIELDS];
+
+	return (model_find(m, call->keys[1], call->args[2]).size == 0 &&
+		model_store_fields(m, call->keys[4], fields) == 0) ||
+	       model_lost(r, "name");
 }
 
-static void model_swap(struct model_store *m, const struct model_call *call, struct model_reply *r)
+void model_swap(struct model_store *m, const struct model_call *call, struct model_reply *r)
 {
-	const struct slice *key = &call->words[call->keys], *arg = &call->words[call->args];
-	size_t n = call->key_count - 5;
+	const struct slice *key = call->keys, *arg = call->args;
+	size_t n = call->key_count - SWAP_KEYS;
 
-	assert_int_equal(call->count - call->args, 6 + 2 * n);
-	assert_true(n > 0 && model_number(arg[4]) > 0);
-	for (size_t i = 0; i < n; i++)
-		if (!slice_equal(model_find(m, key[1], arg[6 + 2 * i]), arg[7 + 2 * i])) {
-			model_lost(r);
-			return;
-		}
-	if (!model_may_finish(m, arg, key[3], r))
+	if (call->key_count <= SWAP_KEYS || !model_finish_args(call, SWAP_KEYS + n, n)) {
+		model_error(r, "HOURGLASS swap: arguments");
+		return;
+	}
+	if (!model_same_fleet(m, key[0], arg[0], r) || !model_floor_allows(m, call, r) ||
+	    !swap_check_sources(m, call, r) || !model_is_whole(m, call, key[3], r) ||
+	    !swap_check_name(m, call, r))
 		return;
 	model_rename(m, key[3], key[4]);
 	model_put(m, key[1], arg[2], arg[3]);
 	for (size_t i = 0; i < n; i++) {
-		model_put(m, key[1], arg[6 + 2 * i], slice_of(NULL, 0));
-		model_delete(m, key[5 + i]);
+		model_put(m, key[1], arg[BOTH_ARGS + 2 * i], slice_of(NULL, 0));
+		model_delete(m, key[SWAP_KEYS + i]);
 	}
+	model_expire(m, key[1]);
 	model_delete(m, key[2]);
 	model_mark(m);
 	model_say_text(r, "OK");
 }
 
-static void model_roll(struct model_store *m, const struct model_call *call, struct model_reply *r)
+static bool roll_check_hours(const struct model_store *m, const struct model_call *call,
+			     struct model_reply *r)
 {
 	const struct model_entry *fields[MODEL_FIELDS];
-	const struct slice *key = &call->words[call->keys], *arg = &call->words[call->args];
+	const struct slice *source = call->args + BOTH_ARGS;
 
-	assert_int_equal(call->key_count, 4 + MODEL_KEY_HOURS);
-	assert_int_equal(call->count - call->args, 6 + 2 * MODEL_KEY_HOURS);
-	for (size_t i = 0; i < MODEL_KEY_HOURS; i++) {
-		struct slice pid = arg[6 + 2 * i];
+	for (size_t i = 0; i < DAY_HOURS; i++, source += 2) {
+		struct slice manifest = call->keys[ROLL_KEYS + i];
+		size_t listed = source[0].size > 0;
 
-		if (model_store_fields(m, key[4 + i], fields) != (pid.size > 0) ||
-		    (pid.size > 0 && !slice_equal(model_find(m, key[4 + i], pid), arg[7 + 2 * i]))) {
-			model_lost(r);
-			return;
-		}
+		if (model_store_fields(m, manifest, fields) != listed ||
+		    (listed && !slice_equal(model_find(m, manifest, source[0]), source[1])))
+			return model_lost(r, "source");
 	}
-	if (!model_may_finish(m, arg, key[2], r))
+	return true;
+}
+
+void model_roll(struct model_store *m, const struct model_call *call, struct model_reply *r)
+{
+	const struct slice *key = call->keys, *arg = call->args;
+
+	if (!model_finish_args(call, ROLL_KEYS + DAY_HOURS, DAY_HOURS)) {
+		model_error(r, "HOURGLASS roll: arguments");
+		return;
+	}
+	if (!model_same_fleet(m, key[0], arg[0], r) || !model_floor_allows(m, call, r) ||
+	    !roll_check_hours(m, call, r) || !model_is_whole(m, call, key[2], r))
 		return;
 	model_rename(m, key[2], key[3]);
+	model_expire(m, key[3]);
 	model_delete(m, key[1]);
 	model_put(m, key[1], arg[2], arg[3]);
+	model_expire(m, key[1]);
 	model_mark(m);
 	model_say_text(r, "OK");
-}
-
-/* In the model's time nothing is ever old enough. */
-static void model_sweep(struct model_reply *r)
-{
-	model_say_text(r, "OK");
-	for (int i = 0; i < 3; i++)
-		model_say_text(r, "0");
-}
-
-bool model_compact(struct model_store *m, const struct model_call *call, struct model_reply *r)
-{
-	static void (*const writes[SCRIPT_COUNT])(struct model_store *m,
-						  const struct model_call *call,
-						  struct model_reply *r) = {
-		[SCRIPT_STAGE] = model_stage,
-		[SCRIPT_SWAP] = model_swap,
-		[SCRIPT_ROLL] = model_roll,
-	};
-	size_t script = SCRIPT_COUNT;
-
-	for (size_t s = 0; s < SCRIPT_COUNT; s++)
-		if (slice_equal(call->words[1], slice_text(script_sha((enum script)s))))
-			script = s;
-	assert_true(script < SCRIPT_COUNT);
-	if (writes[script] != NULL)
-		writes[script](m, call, r);
-	else if (script == SCRIPT_SURVEY)
-		model_survey(m, call, r);
-	else if (script == SCRIPT_GATHER)
-		model_gather(m, call, r);
-	else if (script == SCRIPT_SWEEP || script == SCRIPT_FORGET)
-		model_sweep(r);
-	else
-		return false;
-	return true;
 }

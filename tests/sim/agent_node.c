@@ -406,7 +406,7 @@ static void agent_seal(struct agent_node *a)
 		uint32_t partition = rng_below(&w->rng, w->plan.partitions);
 		const struct batch_writer *writer =
 			book_write(&w->book, &w->rng, partition, world_unix_ms(w) / 1000,
-				   w->model.floor_hour);
+				   w->floor_hour);
 		struct book_batch *b = &w->book.batches[w->book.count - 1];
 
 		b->stream = a->outbox.streams->id;

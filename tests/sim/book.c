@@ -136,13 +136,21 @@ static void book_count_value(struct book_tally *t, double value, int64_t hour, s
 		t->result->wrong++;
 }
 
-static void book_count_cell(struct book_tally *t, int64_t hour, const struct model_cell *kept)
+static void book_count_cell(void *arg, struct slice hour_text, struct slice field,
+			    struct slice blob)
 {
-	struct slice series = slice_of(kept->field.ptr + 1, kept->field.size - 1);
+	struct book_tally *t = arg;
+	struct slice series = slice_of(field.ptr + 1, field.size - 1);
 	struct cell *cell;
 	uint64_t count;
+	int64_t hour;
 
-	if (cell_decode(kept->blob, &cell) < 0 || (uint8_t)cell_kind(cell) != kept->field.ptr[0]) {
+	if (hour_parse(hour_text, &hour) < 0 || cell_decode(blob, &cell) < 0) {
+		t->result->wrong++;
+		return;
+	}
+	if ((uint8_t)cell_kind(cell) != field.ptr[0]) {
+		cell_free(cell);
 		t->result->wrong++;
 		return;
 	}
@@ -162,17 +170,12 @@ static void book_count_cell(struct book_tally *t, int64_t hour, const struct mod
 	cell_free(cell);
 }
 
-static void book_count_partition(struct book *b, const struct model *m, uint32_t partition,
-				 struct book_result *result)
+static void book_count_partition(struct book *b, const struct model_store *store,
+				 uint32_t partition, struct book_result *result)
 {
 	struct book_tally t = { .book = b, .result = result, .partition = partition };
-	const struct model_partial *partial;
 
-	for (partial = m->partitions[partition].partials; partial != NULL; partial = partial->next)
-		if (partial->version.size > 0)
-			for (const struct model_cell *c = partial->cells; c != NULL; c = c->next)
-				if (c->blob.size > 0)
-					book_count_cell(&t, partial->hour, c);
+	model_store_cells(store, book_count_cell, &t);
 	result->wrong += t.counters != (double)t.values;
 }
 
@@ -206,13 +209,14 @@ static uint64_t book_declared(const struct book_batch *batch)
 	return samples;
 }
 
-struct book_result book_check(struct book *b, const struct model *m)
+struct book_result book_check(struct book *b, const struct model_store *stores,
+			      const struct rkey_tags *tags)
 {
 	struct book_result result = { .first_bad = b->count };
 	uint64_t declared[BOOK_PARTITIONS] = { 0 }, doubtful[BOOK_PARTITIONS] = { 0 };
 
 	for (uint32_t p = 0; p < b->partitions; p++)
-		book_count_partition(b, m, p, &result);
+		book_count_partition(b, &stores[p], p, &result);
 	for (size_t i = 0; i < b->count; i++) {
 		const struct book_batch *batch = &b->batches[i];
 		uint64_t before = result.lost + result.twice + result.torn;
@@ -226,8 +230,11 @@ struct book_result book_check(struct book *b, const struct model *m)
 		else if (!known)
 			doubtful[batch->partition] += book_declared(batch);
 	}
-	for (uint32_t p = 0; p < b->partitions; p++)
-		result.wrong += m->partitions[p].lost < declared[p] ||
-				m->partitions[p].lost > declared[p] + doubtful[p];
+	for (uint32_t p = 0; p < b->partitions; p++) {
+		char key[RKEY_SIZE];
+		uint64_t lost = model_store_number(&stores[p], rkey_meta(tags->tag[p], key), "lost");
+
+		result.wrong += lost < declared[p] || lost > declared[p] + doubtful[p];
+	}
 	return result;
 }

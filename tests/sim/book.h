@@ -12,7 +12,8 @@
 
 #include "proto/batch.h"
 #include "proto/hash.h"
-#include "tests/sim/model.h"
+#include "proto/rkey.h"
+#include "tests/lib/model_store.h"
 #include "tests/sim/rng.h"
 
 #include <stdbool.h>
@@ -72,7 +73,8 @@ const struct batch_writer *book_write(struct book *b, struct rng *rng, uint32_t 
 /* The batch was not sealed after all. */
 void book_unwrite(struct book *b);
 
-/* Compares all batches with all that the store counts. */
-struct book_result book_check(struct book *b, const struct model *m);
+/* Compares all batches with all that the stores of the partitions count. */
+struct book_result book_check(struct book *b, const struct model_store *stores,
+			      const struct rkey_tags *tags);
 
 #endif

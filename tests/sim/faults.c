@@ -142,15 +142,15 @@ static size_t faults_forget(struct world *w)
 	size_t forgotten = 0;
 
 	for (uint32_t p = 0; p < w->plan.partitions; p++) {
-		struct model_partition *home = &w->model.partitions[p];
-		size_t count = model_younger(home, at_ms);
+		struct model_store *store = &w->stores[p];
+		size_t count = model_store_younger(store, at_ms);
 
 		if (only != UINT32_MAX && only != p)
 			continue;
 		/* Of what was written in one millisecond a part may be kept. */
 		if (count > 0 && rng_below(&w->rng, 2) == 0)
 			count = rng_below(&w->rng, (uint32_t)count + 1);
-		model_forget(home, count);
+		model_store_rollback(store, count);
 		forgotten += count;
 	}
 	return forgotten;
@@ -196,20 +196,22 @@ static void faults_trouble(struct world *w)
 static void faults_sweep(struct world *w)
 {
 	uint32_t p = rng_below(&w->rng, w->plan.partitions);
-	struct model_partition *home = &w->model.partitions[p];
+	struct model_store *store = &w->stores[p];
 	const struct stream_id *id;
-	struct model_stream *s;
 	uint64_t incarnation = 0;
+	char streams[RKEY_SIZE];
+	struct slice stream;
 
 	if (w->dead_count == 0)
 		return;
 	id = &w->dead[rng_below(&w->rng, (uint32_t)w->dead_count)];
-	s = model_stream(&w->model, home, slice_of(id->bytes, STREAM_ID_BYTES));
-	if (s->state.size == 0)
+	stream = slice_of(id->bytes, STREAM_ID_BYTES);
+	rkey_streams(w->tags.tag[p], streams);
+	if (model_store_get(store, streams, stream).size == 0)
 		return;
 	memcpy(&incarnation, id->bytes + FRAME_AGENT_BYTES, sizeof(incarnation));
-	model_begin(&w->model, home, w->now_ms);
-	model_set(&w->model, home, &s->state, slice_of("", 0));
+	store->mark_ms = w->now_ms;
+	model_store_set(store, streams, stream, slice_of("", 0));
 	w->stats.swept++;
 	world_note(w, TRACE_STORE_SWEEP, p, incarnation, 0, 0);
 }

@@ -8,6 +8,7 @@
 
 #define LINK_RETRY_MS 50
 #define LINK_LATE_MS  3000
+#define LINK_VERSION_AT 1 /* the new version, in a commit's arguments */
 
 /* A command on its way, and its reply on the way back. */
 struct link_request {
@@ -16,9 +17,11 @@ struct link_request {
 	uint64_t epoch;      /* of the connection */
 	uint64_t generation; /* of the store's process */
 	struct slice resp;
+	enum script script;
 	struct slice writer;
-	const char *error; /* the reply is this error */
-	struct call_reply reply;
+	const char *error;   /* the reply is this error */
+	struct slice *words; /* or these */
+	size_t count;
 };
 
 static int64_t link_arrival(struct relay_node *r, int64_t *last)
@@ -59,10 +62,13 @@ static void link_keep_version(struct relay_node *r, const struct relay_call *cal
 static void link_hand_over(struct relay_node *r, const struct answer *answer)
 {
 	struct relay_call *call = link_pop(r);
-	enum script script = call->call->script;
 
-	world_note(r->world, TRACE_RELAY_ANSWER, r->index, call->committer->o.partition, script,
+	world_note(r->world, TRACE_RELAY_ANSWER, r->index, call->partition, call->script,
 		   answer->kind);
+	if (call->committer == NULL) {
+		relay_compacted(r, call->serial, answer);
+		return;
+	}
 	link_keep_version(r, call, answer);
 	relay_answer(r, call->committer, call->call, answer);
 }
@@ -80,7 +86,7 @@ static void link_reply(struct world *w, const struct event *event)
 		return;
 	}
 	answer = q->error != NULL ? answer_of_error(slice_text(q->error)) :
-				    answer_of_words(q->reply.words, q->reply.count);
+				    answer_of_words(q->words, q->count);
 	link_hand_over(r, &answer);
 	relay_run(r);
 }
@@ -109,12 +115,27 @@ static const char *link_trouble(struct world *w, bool *runs)
 	return w->store_error;
 }
 
+/* Runs the script; the reply's words are kept in the arena. */
+static void link_run_script(struct world *w, struct link_request *q)
+{
+	static struct model_reply reply; /* large, and one thread's */
+	struct model_store *store = &w->stores[q->partition];
+
+	store->now_ms = world_unix_ms(w);
+	store->mark_ms = w->now_ms;
+	store->writer = q->writer;
+	model_store_run(store, q->resp, &reply);
+	q->count = reply.count;
+	q->words = arena_copy(&w->arena, reply.words, reply.count * sizeof(*reply.words));
+	for (size_t i = 0; i < reply.count; i++)
+		q->words[i].ptr = arena_copy(&w->arena, reply.words[i].ptr, reply.words[i].size);
+	model_reply_release(&reply);
+}
+
 static void link_execute(struct world *w, const struct event *event)
 {
 	struct link_request *q = event->subject;
 	struct relay_node *r = &w->relays[q->relay];
-	struct call_origin origin = { .now_ms = w->now_ms, .without = w->without,
-				      .writer = q->writer };
 	bool stale = q->epoch != r->link_epoch, runs;
 	struct event reply = { .run = link_reply, .subject = q };
 	int64_t at_ms = 0;
@@ -126,10 +147,10 @@ static void link_execute(struct world *w, const struct event *event)
 		return;
 	}
 	w->stats.late_calls += stale;
-	world_note(w, TRACE_STORE_CALL, q->relay, q->partition, calls_script(q->resp), stale);
+	world_note(w, TRACE_STORE_CALL, q->relay, q->partition, q->script, stale);
 	q->error = link_trouble(w, &runs);
 	if (runs)
-		q->reply = calls_run(&w->model, q->partition, q->resp, &origin);
+		link_run_script(w, q);
 	if (stale)
 		return;
 	reply.at_ms = link_arrival(r, &r->from_store_ms);
@@ -138,8 +159,7 @@ static void link_execute(struct world *w, const struct event *event)
 
 /* ---- at the relay --------------------------------------------------------------------------------- */
 
-bool link_send(struct relay_node *r, struct committer *c, struct committer_call *call,
-	       struct slice resp)
+bool link_send(struct relay_node *r, const struct relay_call *call, struct slice resp)
 {
 	struct world *w = r->world;
 	struct link_request *q;
@@ -149,15 +169,14 @@ bool link_send(struct relay_node *r, struct committer *c, struct committer_call 
 	if (!r->link_up)
 		return false;
 	q = arena_alloc(&w->arena, sizeof(*q));
-	kept = arena_alloc(&w->arena, sizeof(*kept));
-	*q = (struct link_request){ .relay = r->index, .partition = c->o.partition,
-				    .epoch = r->link_epoch, .generation = w->store_generation,
-				    .writer = r->writer_version[c->o.partition] };
+	kept = arena_copy(&w->arena, call, sizeof(*call));
+	*q = (struct link_request){ .relay = r->index, .partition = call->partition,
+				    .script = call->script, .epoch = r->link_epoch,
+				    .generation = w->store_generation,
+				    .writer = r->writer_version[call->partition] };
 	q->resp = slice_of(arena_copy(&w->arena, resp.ptr, resp.size), resp.size);
-	kept->call = call;
-	kept->committer = c;
-	if (call->script == SCRIPT_COMMIT)
-		kept->version = calls_version(q->resp);
+	if (call->script == SCRIPT_COMMIT && w->without == RULE_WRITER)
+		kept->version = model_store_argument(q->resp, LINK_VERSION_AT);
 	*r->calls_end = kept;
 	r->calls_end = &kept->next;
 	event.subject = q;
@@ -222,7 +241,7 @@ void link_run(struct relay_node *r)
 	r->to_store_ms = r->from_store_ms = w->now_ms;
 	world_note(w, TRACE_STORE_LINK, r->index, 1, 0, 0);
 	for (uint32_t p = 0; p < w->plan.partitions; p++) {
-		committer_set_floor(&r->committers[p], w->model.floor_hour);
+		committer_set_floor(&r->committers[p], w->floor_hour);
 		/* What waits for the store goes on by itself, only later. */
 		if (w->without != RULE_BEHIND)
 			committer_store_up(&r->committers[p], relay_now(r));

@@ -12,9 +12,8 @@
 
 #include "tests/sim/world.h"
 
-/* Sends a committer's command; false when the link is down. */
-bool link_send(struct relay_node *r, struct committer *c, struct committer_call *call,
-	       struct slice resp);
+/* Sends a command; false when the link is down. Else its answer is given to the call's owner. */
+bool link_send(struct relay_node *r, const struct relay_call *call, struct slice resp);
 
 /* The connection is lost. */
 void link_lose(struct relay_node *r);

@@ -21,8 +21,11 @@ static bool relay_on_run(void *arg, struct committer *c, struct committer_call *
 {
 	struct relay_node *r = arg;
 
+	struct relay_call kept = { .call = call, .committer = c, .script = call->script,
+				   .partition = c->o.partition };
+
 	r->world->stats.commits += call->script == SCRIPT_COMMIT && r->link_up;
-	return link_send(r, c, call, resp);
+	return link_send(r, &kept, resp);
 }
 
 static void relay_on_state(void *arg, struct committer_peer *peer, enum frame_cause cause,
@@ -363,6 +366,11 @@ void relay_answer(struct relay_node *r, struct committer *c, struct committer_ca
 		relay_answer_remembering(r, c, call, answer);
 	else
 		committer_answer(c, call, answer, relay_now(r));
+}
+
+void relay_compacted(struct relay_node *r, uint64_t serial, const struct answer *answer)
+{
+	compactor_answer(&r->compactor, serial, answer, relay_now(r));
 }
 
 void relay_evict(struct relay_node *r, uint32_t partition)

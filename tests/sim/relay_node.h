@@ -38,6 +38,9 @@ void relay_set_busy(struct relay_node *r, bool busy);
 void relay_answer(struct relay_node *r, struct committer *c, struct committer_call *call,
 		  const struct answer *answer);
 
+/* The same to its compactor. */
+void relay_compacted(struct relay_node *r, uint64_t serial, const struct answer *answer);
+
 /* What the network says of a connection. */
 void relay_accepted(struct relay_node *r, struct conn *c);
 void relay_data(struct relay_node *r, struct conn *c, struct slice bytes);

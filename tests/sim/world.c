@@ -32,6 +32,20 @@ void world_later(struct world *w, int64_t at_ms, event_fn run, void *subject)
 
 /* ---- begin and end ------------------------------------------------------------------------------- */
 
+static void world_init_store(const struct world *w, struct model_store *store)
+{
+	static const unsigned flaws[RULE_COUNT] = {
+		[RULE_VERSION] = MODEL_NO_VERSION,
+		[RULE_ABSENT] = MODEL_NO_ABSENT,
+		[RULE_SPLIT] = MODEL_IN_PARTS,
+		[RULE_WRITER] = MODEL_BY_WRITER,
+	};
+
+	model_store_init(store, hash_cfg(w->plan.partitions));
+	store->floor_hour = w->floor_hour;
+	store->flaws = flaws[w->without];
+}
+
 static void world_init(struct world *w, const struct world_options *options)
 {
 	w->seed = options->seed;
@@ -40,8 +54,9 @@ static void world_init(struct world *w, const struct world_options *options)
 	w->trace.loud = options->loud;
 	faults_plan(w);
 	rkey_tags_init(&w->tags, w->plan.partitions);
-	model_init(&w->model, &w->arena, &w->tags);
-	w->model.floor_hour = hour_of_second(WORLD_UNIX_MS / 1000) - WORLD_LATE_HOURS;
+	w->floor_hour = hour_of_second(WORLD_UNIX_MS / 1000) - WORLD_LATE_HOURS;
+	for (uint32_t p = 0; p < w->plan.partitions; p++)
+		world_init_store(w, &w->stores[p]);
 	book_init(&w->book, w->plan.partitions);
 	for (uint32_t i = 0; i < w->plan.relays; i++) {
 		snprintf(w->names[i], sizeof(w->names[i]), "10.0.0.%u:8127", i + 1);
@@ -66,6 +81,8 @@ static void world_release(struct world *w)
 		agent_release(&w->agents[i]);
 	for (size_t i = 0; i < w->conn_count; i++)
 		buf_release(&w->conns[i]->in);
+	for (uint32_t p = 0; p < w->plan.partitions; p++)
+		model_store_release(&w->stores[p]);
 	book_release(&w->book);
 	queue_release(&w->queue);
 	arena_release(&w->arena);
@@ -211,7 +228,7 @@ struct world_verdict world_run(const struct world_options *options, struct world
 	world_run_until(w, w->plan.fault_end_ms);
 	faults_heal(w);
 	world_settle(w);
-	result = book_check(&w->book, &w->model);
+	result = book_check(&w->book, w->stores, &w->tags);
 	for (uint32_t i = 0; i < w->plan.agents; i++)
 		if (w->agents[i].alive)
 			w->stats.declared += w->agents[i].outbox.counts.lost;

@@ -2,9 +2,9 @@
  * world.h - agents, relays, a Redis and the network between them, in one thread.
  *
  *     agent_node --- conn (bytes, two ways) --- relay_node --- redis_link --- model
- *      outbox          delay, cut, late           session_fsm    delay, lost    calls
+ *      outbox          delay, cut, late           session_fsm    delay, lost    tests/lib
  *      spool_memory    bytes, half-open           committers     replies
- *      route, peer_fsm                            image
+ *      route, peer_fsm                            image, compactor
  *
  * The cores are the daemons' own; what is here stands in for their shells: sockets, clocks,
  * chance, process death. Time is virtual and jumps from event to event. All that is random comes from
@@ -18,10 +18,10 @@
 #include "agent/route.h"
 #include "proto/rkey.h"
 #include "relay/session_fsm.h"
+#include "relay/compactor.h"
+#include "tests/lib/model_store.h"
 #include "tests/sim/arena.h"
 #include "tests/sim/book.h"
-#include "tests/sim/calls.h"
-#include "tests/sim/model.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/rng.h"
 #include "tests/sim/rules.h"
@@ -109,11 +109,14 @@ struct agent_node {
 	int64_t seal_at_ms, beat_at_ms, wake_ms;
 };
 
-/* A script call that a relay waits for. */
+/* A script call that a relay waits for: a committer's, or the compactor's. */
 struct relay_call {
 	struct relay_call *next;
 	struct committer_call *call;
-	struct committer *committer;
+	struct committer *committer; /* NULL: the compactor's, with this serial */
+	uint64_t serial;
+	enum script script;
+	uint32_t partition;
 	struct slice version; /* of a commit */
 };
 
@@ -137,6 +140,7 @@ struct relay_node {
 	int64_t unix_offset_ms;
 	struct committer committers[BOOK_PARTITIONS];
 	struct session_hub hub;
+	struct compactor compactor;
 	struct relay_counters counters;
 	struct slice live[WORLD_RELAYS];
 	int64_t session_tick_ms, wake_ms;
@@ -165,7 +169,8 @@ struct world {
 	struct arena arena;
 	struct queue queue;
 	struct plan plan;
-	struct model model;
+	struct model_store stores[BOOK_PARTITIONS]; /* a partition each: they may forget unevenly */
+	int64_t floor_hour;
 	struct book book;
 	struct rkey_tags tags;
 	int64_t now_ms;

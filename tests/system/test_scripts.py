@@ -446,6 +446,15 @@ def test_arguments_that_do_not_add_up_are_an_error(r, cut):
     assert everything(r) == before
 
 
+def test_a_name_without_an_hour_is_an_error_before_anything_is_written(r):
+    now, state = hour_now(r), opened(r, S1)[0]
+    keys, args = commit_args([Part(now, {"ca": "1"})], [(S1, state, "1:c1")], V1)
+    before = everything(r)
+    with pytest.raises(redis.ResponseError, match="HOURGLASS commit: name"):
+        run(r, "commit", keys, args[:-1] + ["x"])
+    assert everything(r) == before
+
+
 def test_a_full_redis_refuses_the_commit_whole(r):
     now, state = hour_now(r), opened(r, S1)[0]
     before = everything(r)

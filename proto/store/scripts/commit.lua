@@ -55,6 +55,11 @@ local at_names = at_cells + 2 * cells
 if #ARGV ~= at_names + 2 * N - 1 or #KEYS ~= 4 + 2 * H + D then
 	return bug('arguments')
 end
+for i = 0, N - 1 do
+	if not tonumber(ARGV[at_names + 2 * i + 1]) then
+		return bug('name') -- or ZADD would refuse it when all else is written
+	end
+end
 
 -- 2. The partials are as this relay left them, or the commit is already in.
 local as_new, as_expected = 0, 0

@@ -398,7 +398,7 @@ static inline void swap_partial(struct sim *s)
 		return;
 	prefix = (size_t)(at - (const char *)e.key.ptr) + 1;
 	snprintf(from, sizeof(from), "%.*s", (int)e.key.size, (const char *)e.key.ptr);
-	if (model_store_get(&s->store, from, e.field).size == 0)
+	if (e.field.size == 0 || model_store_get(&s->store, from, e.field).size == 0)
 		return;
 	snprintf(name, sizeof(name), "%016llx", (unsigned long long)bytes_random(&s->random));
 	snprintf(to, sizeof(to), "%.*s:c:%.*s:%s", (int)prefix, from,
@@ -414,8 +414,7 @@ static inline void swap_partial(struct sim *s)
 	model_store_set(&s->store, to, slice_text(name), slice_text("00000000000000cc"));
 	model_store_set(&s->store, to, e.field, slice_of(NULL, 0));
 	/* One swap is one call: it is forgotten whole. */
-	while (s->store.mark_count > 1 && s->store.marks[s->store.mark_count - 2] >= count + 1)
-		s->store.marks[s->store.mark_count-- - 2] = s->store.count;
+	model_store_join(&s->store, count);
 }
 
 #endif

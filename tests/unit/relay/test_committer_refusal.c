@@ -86,7 +86,7 @@ static void test_floor_refusal_raises_the_floor_and_the_rest_recovers(void **sta
 	assert_int_equal(send_batch(w, &w->peer, &w->a, 2, NULL), 0);
 	settle(w);
 	assert_true(stored(w, "x") == 1);
-	assert_int_equal(w->store.lost, 1);
+	assert_int_equal(model_store_number(&w->store, META, "lost"), 1);
 }
 
 static void test_a_foreign_or_empty_redis_is_told_and_waited_for(void **state)

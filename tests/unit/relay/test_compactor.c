@@ -271,7 +271,7 @@ static void test_without_the_look_at_its_size_a_torn_result_would_be_swapped(voi
 {
 	struct compact_world *w = *state;
 
-	w->store.careless = true;
+	w->store.flaws = MODEL_NO_SIZE;
 	lose_a_piece(w);
 	assert_int_equal(w->last.result, COMPACT_DONE);
 }

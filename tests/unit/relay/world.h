@@ -27,6 +27,7 @@
 #define NOW    ((int64_t)1000)
 #define SECOND ((int64_t)1795176000) /* 2026-11-20T12:00:00Z */
 #define HOUR   (SECOND / 3600)
+#define META   "hg:{p0.0}:meta"
 #define CFG    hash_cfg(1)
 #define CALLS  256
 #define HEARD  512
@@ -367,8 +368,8 @@ static inline double stored(struct world *w, const char *series)
 static inline const char *stored_state(struct world *w, const struct source *s)
 {
 	static char text[STATE_TEXT_SIZE];
-	struct slice v = model_store_get(&w->store, "hg:{p0.0}:streams",
-					 slice_of(s->id.bytes, STREAM_ID_BYTES));
+	struct slice v = model_store_state(&w->store, "hg:{p0.0}:streams",
+					   slice_of(s->id.bytes, STREAM_ID_BYTES));
 
 	snprintf(text, sizeof(text), "%.*s", (int)v.size, (const char *)v.ptr);
 	return text;
