@@ -6,10 +6,9 @@
 #include "agent/delivery.h"
 #include "agent/gauges.h"
 #include "agent/identity.h"
-#include "agent/intake.h"
+#include "agent/inputs.h"
 #include "agent/ledger.h"
 #include "agent/reading.h"
-#include "agent/receive.h"
 #include "agent/seal.h"
 #include "agent/skew.h"
 #include "proto/daemon/http.h"
@@ -23,12 +22,9 @@
 
 #define AGENT_WATERMARK_MS 1000
 #define AGENT_REST_MS      60000
-#define AGENT_INTAKES      (RECEIVE_THREADS)
 #define AGENT_LITTLE_BYTES (1024 * 1024) /* in the open table */
 /* Room that a report may take in the spool: some forty batches of one counter. */
 #define AGENT_REPORT_BYTES (16 * 1024)
-/* Retention is 35 days (CONTRACT.md); until a relay has named the floor, a day less is safe. */
-#define AGENT_MAX_AGE_S (34 * 86400)
 
 enum agent_phase {
 	AGENT_RUNNING,
@@ -45,9 +41,7 @@ struct agent {
 	struct life life;
 	struct ledger ledger;
 	struct identity identity;
-	struct intake *intakes; /* one a thread that receives */
-	size_t intake_count;
-	struct receiver *receiver;
+	struct inputs inputs;
 	struct seal seal;
 	struct gauges gauges;
 	struct delivery *delivery;
@@ -128,28 +122,28 @@ static void agent_seal_table(struct agent *a, struct intake *in, struct table *t
 /* Turns what was received into batches. last: nothing will be received any more. */
 static void agent_seal(struct agent *a, bool last)
 {
-	struct table *tables[AGENT_INTAKES];
+	struct table *tables[INPUTS_INTAKES];
 	uint64_t held = 0, samples = 0;
 	size_t bytes = AGENT_REPORT_BYTES;
 	int64_t now_ms;
 
-	receive_count_drops(a->receiver);
+	receive_count_drops(a->inputs.receiver);
 	if (!agent_may_seal(a, last))
 		return;
 	delivery_count(a->delivery);
 	accounts_swap(&a->accounts, tables, &now_ms);
-	for (size_t i = 0; i < a->intake_count; i++) {
+	for (size_t i = 0; i < a->inputs.intake_count; i++) {
 		held += gauges_settle(&a->gauges, tables[i], last ? INT64_MAX : now_ms / 1000,
-				      agent_hold, &a->intakes[i]);
+				      agent_hold, &a->inputs.intakes[i]);
 		samples += tables[i]->samples;
 		bytes += table_bytes(tables[i]);
 	}
 	if (a->config->ledger && (last || delivery_has_room(a->delivery, bytes)))
 		accounts_report(&a->accounts, samples);
-	for (size_t i = 0; i < a->intake_count; i++)
-		agent_seal_table(a, &a->intakes[i], tables[i]);
+	for (size_t i = 0; i < a->inputs.intake_count; i++)
+		agent_seal_table(a, &a->inputs.intakes[i], tables[i]);
 	accounts_end_seal(&a->accounts);
-	receive_drops_reported(a->receiver);
+	receive_drops_reported(a->inputs.receiver);
 	a->sealed_ms = life_monotonic_ms();
 	a->since_ms = skew_sealed_until(a->since_ms, now_ms, held > 0);
 	delivery_sealed_until(a->delivery, a->since_ms);
@@ -206,7 +200,7 @@ static void agent_on_drain(void *arg)
 
 	log_info("draining", "drain_ms=%" PRId64, a->config->drain_ms);
 	life_stopping(&a->life);
-	receive_stop(a->receiver);
+	inputs_stop(&a->inputs);
 	a->phase = AGENT_DRAINING;
 	a->drain_until_ms = life_monotonic_ms() + a->config->drain_ms;
 	agent_seal(a, true);
@@ -218,18 +212,12 @@ static void agent_on_drain(void *arg)
 static void agent_reload_input(struct agent *a)
 {
 	struct reading *reading = reading_new(a->config), *before = a->reading;
-	struct limits_options limits = config_limits(a->config);
 
-	for (size_t i = 0; i < a->intake_count; i++) {
-		intake_lock(&a->intakes[i]);
-		intake_limit(&a->intakes[i], &limits);
-		intake_unlock(&a->intakes[i]);
-	}
 	if (reading == NULL) {
 		log_error("no_memory", "for=add_tags");
 		return;
 	}
-	receive_set_lines(a->receiver, &reading->options);
+	inputs_change(&a->inputs, a->config, reading);
 	a->reading = reading;
 	reading_free(before);
 }
@@ -305,7 +293,7 @@ static void agent_on_floor(void *arg, int64_t floor_second)
 {
 	struct agent *a = arg;
 
-	receive_set_floor(a->receiver, floor_second);
+	inputs_set_floor(&a->inputs, floor_second);
 }
 
 static void agent_on_pace(void *arg, int64_t seal_ms)
@@ -337,7 +325,7 @@ static void agent_metrics(void *arg, struct buf *out)
 {
 	struct agent *a = arg;
 
-	receive_count_drops(a->receiver);
+	receive_count_drops(a->inputs.receiver);
 	if (a->delivery != NULL)
 		delivery_count(a->delivery);
 	accounts_metrics(&a->accounts, out);
@@ -362,39 +350,10 @@ static const char *agent_unready(void *arg)
 
 /* ---- life ---- */
 
-/* An intake for every thread that receives, under one ceiling of memory. */
-static int agent_open_intakes(struct agent *a)
-{
-	struct limits_options limits = config_limits(a->config);
-	size_t count = (size_t)a->config->receivers;
-	int status = 0;
-
-	a->intakes = calloc(count, sizeof(*a->intakes));
-	if (a->intakes == NULL)
-		return -ENOMEM;
-	for (; a->intake_count < count && status == 0; a->intake_count++) {
-		struct intake *in = &a->intakes[a->intake_count];
-
-		status = intake_init(in, limits.max_keys, (size_t)a->config->table_max);
-		intake_limit(in, &limits);
-		if (a->intake_count > 0)
-			intake_share(in, &a->intakes[0]);
-	}
-	accounts_set_intakes(&a->accounts, a->intakes, a->intake_count);
-	return status;
-}
-
 static int agent_open_inputs(struct agent *a)
 {
-	struct receive_options options = {
-		.listen = a->config->listen,
-		.receivers = (size_t)a->config->receivers,
-		.buffer_bytes = (size_t)a->config->receive_buffer,
-		.max_age_s = AGENT_MAX_AGE_S,
-		.state_dir = config_state_dir(a->config),
-	};
 	char id[IDENTITY_TEXT_SIZE];
-	int status = identity_open(&a->identity, options.state_dir);
+	int status = identity_open(&a->identity, config_state_dir(a->config));
 
 	a->reading = reading_new(a->config);
 	if (status == 0 && a->reading == NULL)
@@ -403,14 +362,9 @@ static int agent_open_inputs(struct agent *a)
 		status = accounts_init(&a->accounts, &a->ledger,
 				       identity_text(&a->identity, id));
 	if (status == 0)
-		status = agent_open_intakes(a);
-	if (status < 0)
-		return status;
-	options.lines = a->reading->options;
-	status = seal_init(&a->seal);
-	if (status == 0)
-		status = receive_open(&options, a->intakes, &a->ledger, &a->receiver);
-	return status;
+		status = inputs_open(&a->inputs, a->config, a->reading, &a->ledger);
+	accounts_set_intakes(&a->accounts, a->inputs.intakes, a->inputs.intake_count);
+	return status < 0 ? status : seal_init(&a->seal);
 }
 
 static int agent_open_admin(struct agent *a)
@@ -443,20 +397,20 @@ static int agent_open(struct agent *a)
 		status = life_init(&a->life, &a->loop, &agent_life_events, a);
 	if (status < 0)
 		return status;
-	receive_set_taken(a->receiver, delivery_taken(a->delivery));
-	status = receive_start(a->receiver);
+	inputs_set_taken(&a->inputs, delivery_taken(a->delivery));
+	status = inputs_start(&a->inputs);
 	if (status < 0)
 		return status;
 	a->since_ms = life_wall_ms();
 	a->seal_ms = a->config->seal_ms;
-	receive_addresses(a->receiver, addresses);
+	inputs_addresses(&a->inputs, addresses);
 	log_info("listening", "listen=%s admin=%s", addresses, a->admin ? http_address(a->admin) : "none");
 	return 0;
 }
 
 static void agent_close(struct agent *a)
 {
-	receive_close(a->receiver);
+	inputs_close(&a->inputs);
 	delivery_close(a->delivery, false);
 	seal_release(&a->seal);
 	gauges_release(&a->gauges);
@@ -499,9 +453,7 @@ int agent_run(struct config *config, int argc, char **argv)
 	log_info("ready", "version=%s", conf_version());
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	agent_close(a);
-	for (size_t i = a->intake_count; i-- > 0;)
-		intake_release(&a->intakes[i]);
-	free(a->intakes);
+	inputs_release(&a->inputs);
 	uv_loop_close(&a->loop);
 	free(a);
 	return 0;

@@ -106,10 +106,16 @@ static const char *config_check_tags(const char *text)
 
 static const struct conf_row config_rows[] = {
 	TEXT("listen", listen, "udp://127.0.0.1:8125", 4096, listen_check, false,
-	     "Where lines are taken, comma-separated: udp://host:port, unixgram:///path or "
-	     "unixgram:@abstract. Sockets passed by systemd are used instead."),
+	     "Where lines are taken, comma-separated: udp://host:port and unixgram:///path for "
+	     "datagrams, tcp://host:port and unix:///path for streams; unixgram:@name and "
+	     "unix:@name are abstract. Sockets passed by systemd stand in for those of their "
+	     "kind."),
 	NUMBER("receivers", CONF_INT, receivers, "1", 1, RECEIVE_THREADS,
 	       "Threads that receive datagrams; several share each UDP address."),
+	NUMBER("stream_connections", CONF_INT, stream_connections, "256", 1, 10000,
+	       "Clients that may be connected to stream sockets; one more is closed at once."),
+	NUMBER("stream_idle_ms", CONF_MS, stream_idle_ms, "10min", 100, 86400000,
+	       "A client that ends no line for so long is closed."),
 	TEXT("relays", relays, "127.0.0.1:8127", 8192, config_check_relays, true,
 	     "Relays to begin with, host:port, comma-separated; they tell of the others."),
 	TEXT("state_dir", state_dir, "", 4096, NULL, false,

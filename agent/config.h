@@ -23,6 +23,8 @@
 struct config {
 	char *listen;
 	int64_t receivers;
+	int64_t stream_connections;
+	int64_t stream_idle_ms;
 	char *relays;
 	char *state_dir;
 	char *admin;

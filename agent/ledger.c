@@ -36,6 +36,13 @@ static const struct tally_row ledger_rows[] = {
 	COUNTER("receive_errors", receive_errors, "Failed reads of a socket.")
 	COUNTER("kernel_drops", kernel_drops,
 		"Datagrams that the kernel dropped because the socket's buffer was full.")
+	COUNTER("stream_bytes_received", stream_bytes, "Bytes read from connections.")
+	GAUGE("connections", connections, "Clients connected to a stream socket.")
+	COUNTER("connections_accepted", connections_accepted, "Clients that have connected.")
+	COUNTER("connections_refused", connections_refused,
+		"Clients closed at once, because stream_connections were there.")
+	COUNTER("connections_idle", connections_idle,
+		"Clients closed because they ended no line for stream_idle_ms.")
 	COUNTER("lines_received", lines, "Lines read, blank ones left out.")
 	LEDGER_LINE_REASONS(LINE_REASON)
 	LABELLED("lines_unsupported", "reason=\"event\"", lines_event,

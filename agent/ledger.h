@@ -36,7 +36,9 @@ struct outbox_counts;
 	X(TOO_MANY_TAGS, too_many_tags)                                                        \
 	X(SERIES_TOO_LONG, series_too_long)                                                    \
 	X(MEMBER_TOO_LONG, member_too_long)                                                    \
-	X(RESERVED_NAME, reserved_name)
+	X(RESERVED_NAME, reserved_name)                                                        \
+	X(TOO_LARGE, too_large)                                                                \
+	X(TRUNCATED, truncated)
 
 /* Why a sample of an accepted line was refused. */
 #define LEDGER_SAMPLE_REASONS(X)                                                               \
@@ -51,6 +53,8 @@ struct ledger {
 	tally_count datagrams, datagrams_truncated, datagram_bytes;
 	tally_count lines, lines_event, lines_service_check;
 	tally_count samples, receive_errors;
+	tally_count stream_bytes, connections, connections_accepted, connections_refused;
+	tally_count connections_idle;
 	struct {
 #define LEDGER_MEMBER(name, member) tally_count member;
 		LEDGER_LINE_REASONS(LEDGER_MEMBER)

@@ -5,9 +5,11 @@
 #include "proto/err.h"
 #include "proto/net/socket.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 static const char listen_expected[] =
@@ -21,11 +23,8 @@ const char *listen_check(const char *list)
 	size_t count = 0;
 	int more;
 
-	while ((more = addr_next(&rest, &address)) == 1) {
+	while ((more = addr_next(&rest, &address)) == 1)
 		count++;
-		if (address.scheme == ADDR_TCP || address.scheme == ADDR_UNIX)
-			return "udp or unixgram: tcp and unix are not supported yet";
-	}
 	return more < 0 || count == 0 || count > LISTEN_ADDRESSES ? listen_expected : NULL;
 }
 
@@ -78,6 +77,9 @@ int listen_bind(const char *list, const struct addr *at, bool reuse_port, int *f
 	if (status < 0)
 		log_error("listen_failed", "address=%s err=%s", addr_format(at, text),
 			  err_name(status));
+	/* As on loopback, whoever is on this host may send. */
+	else if (at->host[0] == '/' && chmod(at->host, 0666) < 0)
+		log_warn("socket_mode", "path=%s err=%s", at->host, err_name(-errno));
 	return status;
 }
 

@@ -25,8 +25,8 @@ const char *listen_check(const char *list);
 /* The list's addresses of one kind. Returns how many. */
 size_t listen_addresses(const char *list, bool streams, struct addr out[LISTEN_ADDRESSES]);
 
-/* Binds an address of the list. reuse_port: several sockets will. 0 with *fd; a negative
- * errno, logged. */
+/* Binds an address of the list; a path is open to all users. reuse_port: several sockets will. 0
+ * with *fd; a negative errno, logged. */
 int listen_bind(const char *list, const struct addr *at, bool reuse_port, int *fd)
 	__attribute__((warn_unused_result));
 

@@ -9,6 +9,7 @@ import pytest
 from conftest import BUILD
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+SOCKETS = ["hourglass-agent.socket", "hourglass-agent-stream.socket"]
 UNITS = ["hourglass-agent.service", "hourglass-relay.service", "hourglass-queryd.service"]
 
 
@@ -22,7 +23,7 @@ def installed(tmp_path_factory):
 
 def test_everything_is_installed(installed):
     for path in ["usr/bin/hourglass-agent", "usr/bin/hourglass-relay", "usr/bin/hourglass-queryd",
-                 "lib/systemd/system/hourglass-agent.socket", "usr/lib/sysusers.d/hourglass.conf",
+                 *(f"lib/systemd/system/{socket}" for socket in SOCKETS), "usr/lib/sysusers.d/hourglass.conf",
                  "etc/hourglass/agent.conf", "etc/hourglass/relay.conf", "etc/hourglass/queryd.conf",
                  "usr/share/man/man8/hourglass-agent.8"]:
         assert (installed / path).exists(), path
@@ -48,7 +49,7 @@ def test_an_operators_configuration_is_kept(installed):
 def test_systemd_finds_nothing_wrong(installed):
     if shutil.which("systemd-analyze") is None:
         return  # nothing to ask on this machine; the units are checked where systemd is
-    units = [str(installed / "lib/systemd/system" / u) for u in UNITS + ["hourglass-agent.socket"]]
+    units = [str(installed / "lib/systemd/system" / u) for u in UNITS + SOCKETS]
     # --root would hide the programs' own libraries; the path in ExecStart is checked above.
     for unit in units:
         with open(unit) as text:

@@ -167,12 +167,14 @@ static void test_choices_reach_the_line_parser(void **state)
 	refuse("log_level=loud");
 }
 
-static void test_inputs_that_are_not_there_yet_are_refused_aloud(void **state)
+static void test_an_input_that_is_none_is_refused_aloud(void **state)
 {
 	(void)state;
-	refuse("listen=tcp://127.0.0.1:8125");
-	assert_non_null(strstr(printed, "not supported yet"));
-	refuse("listen=unix:///run/agent.sock");
+	refuse("listen=http://127.0.0.1:8125");
+	assert_non_null(strstr(printed, "tcp://host:port"));
+	refuse("listen=unix:");
+	refuse("receivers=17");
+	refuse("stream_connections=0");
 	refuse("admin=unix:///run/agent.sock");
 }
 
@@ -213,7 +215,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_tags_are_refused),
 		cmocka_unit_test(test_limits_stay_within_the_format_s),
 		cmocka_unit_test(test_choices_reach_the_line_parser),
-		cmocka_unit_test(test_inputs_that_are_not_there_yet_are_refused_aloud),
+		cmocka_unit_test(test_an_input_that_is_none_is_refused_aloud),
 		cmocka_unit_test(test_the_admin_port_can_be_left_out),
 		cmocka_unit_test(test_the_state_folder_falls_back_to_systemd_s),
 	};

@@ -16,6 +16,7 @@ static void test_lists_are_checked(void **state)
 	assert_null(listen_check("udp://127.0.0.1:8125"));
 	assert_null(listen_check("udp://127.0.0.1:8125,udp://[::1]:8125 , unixgram:///run/x"));
 	assert_null(listen_check("127.0.0.1:8125"));
+	assert_null(listen_check("tcp://127.0.0.1:8125,unix:///run/x,unix:@x,unixgram:@y"));
 	assert_non_null(listen_check(""));
 	assert_non_null(listen_check("udp://127.0.0.1"));
 	assert_non_null(listen_check("http://127.0.0.1:8125"));
@@ -55,6 +56,7 @@ static void test_what_is_bound_is_shown_as_it_would_be_asked_for(void **state)
 		listen_show(fds[i], text);
 		close(fds[i]);
 	}
+	assert_null(listen_check(text));
 	assert_non_null(strstr(text, "unix:@hourglass-listen,tcp://[::1]:"));
 	assert_non_null(strstr(text, ",unixgram:@hourglass-listen"));
 }
