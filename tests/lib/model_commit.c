@@ -62,7 +62,7 @@ static bool commit_check_floor(const struct model_store *m, struct model_commit 
 		if (COMMIT_HOUR_ARGS * (i + 1) > left || !model_is_number(about[0], &hour) ||
 		    !model_is_number(about[3], &expire) || !model_is_number(about[4], &count))
 			return commit_bug(r, "hour");
-		if (hour < floor && !(m->flaws & MODEL_NO_FLOOR)) {
+		if (hour < floor) {
 			model_say_text(r, "FLOOR");
 			model_say_number(r, floor);
 			return false;
@@ -197,8 +197,11 @@ static void commit_write(struct model_store *m, const struct model_commit *c)
 	commit_write_hours(m, c);
 	if (m->flaws & MODEL_IN_PARTS)
 		model_mark(m);
-	for (int64_t i = 0; i < c->streams; i++)
+	for (int64_t i = 0; i < c->streams; i++) {
 		model_put_state(m, c->streams_key, c->stream[3 * i], c->stream[3 * i + 2]);
+		if (m->flaws & MODEL_BY_STREAMS && i == 0)
+			model_mark(m);
+	}
 	commit_write_names(m, c);
 	for (int64_t i = 0; i < c->days && !(m->flaws & MODEL_DAY_STAYS); i++)
 		model_delete(m, c->keys[2 * c->hours + i]);

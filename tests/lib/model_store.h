@@ -28,7 +28,7 @@ enum model_flaw {
 	MODEL_IN_PARTS = 1 << 4,   /* a commit is two calls: cells first, states last */
 	MODEL_DAY_STAYS = 1 << 5,  /* a commit leaves its days' manifests */
 	MODEL_BY_WRITER = 1 << 6,  /* one version a relay (`writer`), not an hour and partial */
-	MODEL_NO_FLOOR = 1 << 7,   /* hours below the floor are written */
+	MODEL_BY_STREAMS = 1 << 7, /* a commit is two calls: some states with the cells, the rest */
 };
 
 struct model_entry {

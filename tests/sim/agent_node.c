@@ -16,6 +16,12 @@ static int64_t agent_now(const struct agent_node *a)
 	return a->world->now_ms + a->skew_ms;
 }
 
+/* What it takes for the time of day. */
+static int64_t agent_unix_ms(const struct agent_node *a)
+{
+	return world_unix_ms(a->world) + a->wall_ms;
+}
+
 static void agent_step(struct agent_node *a, uint32_t relay, enum peer_event event);
 
 /* ---- the outbox's effects ---------------------------------------------------------------------- */
@@ -223,7 +229,7 @@ static void agent_say_hello(struct agent_node *a, uint32_t relay)
 				      .version_max = FRAME_VERSION_MAX,
 				      .cfg = hash_cfg(a->world->plan.partitions),
 				      .incarnation = a->incarnation,
-				      .clock_ms = world_unix_ms(a->world) } };
+				      .clock_ms = agent_unix_ms(a) } };
 
 	memcpy(f.hello.agent_id, a->stream.bytes, FRAME_AGENT_BYTES);
 	(void)agent_send(a, relay, &f);
@@ -318,7 +324,7 @@ static void agent_answer_ping(struct agent_node *a, uint32_t relay, const struct
 {
 	struct frame pong = { .type = FRAME_PONG,
 			      .ping = { .token = ping->token,
-					.clock_ms = world_unix_ms(a->world) } };
+					.clock_ms = agent_unix_ms(a) } };
 
 	(void)agent_send(a, relay, &pong);
 }
@@ -405,19 +411,19 @@ static void agent_seal(struct agent_node *a)
 	for (uint32_t i = 0; i < batches; i++) {
 		uint32_t partition = rng_below(&w->rng, w->plan.partitions);
 		const struct batch_writer *writer =
-			book_write(&w->book, &w->rng, partition, world_unix_ms(w) / 1000,
-				   w->floor_hour);
+			book_write(&w->book, &w->rng, partition, agent_unix_ms(a) / 1000,
+				   world_unix_ms(w) / 1000);
 		struct book_batch *b = &w->book.batches[w->book.count - 1];
 
 		b->stream = a->outbox.streams->id;
 		b->seq = a->outbox.streams->lanes[partition].next_seq;
 		if (outbox_append(&a->outbox, partition, writer, 2 * (uint64_t)b->part_count,
-				  world_unix_ms(w)) < 0)
+				  agent_unix_ms(a)) < 0)
 			abort();
 		world_note(w, TRACE_SEAL, a->index, partition, b->seq, w->book.count - 1);
 		w->stats.batches++;
 	}
-	outbox_sealed_until(&a->outbox, world_unix_ms(w));
+	outbox_sealed_until(&a->outbox, agent_unix_ms(a));
 }
 
 static void agent_beat(struct agent_node *a)

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 
 #define BOOK_LATE_HOURS  3
+#define BOOK_DAYS        3 /* before and after */
 #define BOOK_GROUP_BYTES 4096
+/* Agents' clocks are less than 5 minutes ahead of Redis' (LIMIT_AHEAD_SECONDS), or hours. */
+#define BOOK_AHEAD_SECONDS (4 * HOUR_SECONDS)
 
 /* Names that belong to the partition: the first ones that hash there. */
 static void book_name(struct book *b, uint32_t partition, uint32_t series)
@@ -25,9 +28,9 @@ static void book_name(struct book *b, uint32_t partition, uint32_t series)
 	}
 }
 
-void book_init(struct book *b, uint32_t partitions)
+void book_init(struct book *b, uint32_t partitions, int64_t floor_hour)
 {
-	*b = (struct book){ .partitions = partitions };
+	*b = (struct book){ .partitions = partitions, .floor_hour = floor_hour };
 	assert(partitions <= BOOK_PARTITIONS);
 	for (uint32_t p = 0; p < partitions; p++)
 		for (uint32_t s = 0; s < BOOK_SERIES; s++)
@@ -69,32 +72,34 @@ static void book_write_group(struct book *b, enum kind kind, const char *series,
 }
 
 /* The parts' hours: mostly this one, now and then an earlier or a too old one. */
-static void book_choose(struct book_part *part, struct rng *rng, int64_t now_second,
-			int64_t floor_hour)
+static void book_choose(const struct book *b, struct book_part *part, struct rng *rng,
+			int64_t now_second, int64_t true_second)
 {
 	part->series = rng_below(rng, BOOK_SERIES);
 	part->second = now_second;
 	if (rng_chance(rng, 3000))
 		part->second -= rng_between(rng, 1, BOOK_LATE_HOURS) * HOUR_SECONDS;
-	part->too_old = rng_chance(rng, 100);
-	if (part->too_old)
-		part->second = (floor_hour - 1) * HOUR_SECONDS;
+	part->outside = part->second > true_second + BOOK_AHEAD_SECONDS;
+	if (rng_chance(rng, 100)) {
+		part->outside = true;
+		part->second = (b->floor_hour - 1) * HOUR_SECONDS;
+	}
 }
 
 const struct batch_writer *book_write(struct book *b, struct rng *rng, uint32_t partition,
-				      int64_t now_second, int64_t floor_hour)
+				      int64_t now_second, int64_t true_second)
 {
 	uint64_t name = b->count * BOOK_PARTS;
 	struct book_batch *batch = book_add(b);
 
 	batch->partition = partition;
 	batch->part_count = 1 + rng_below(rng, BOOK_PARTS);
-	batch_writer_reset(&b->writer, (floor_hour - 1) * HOUR_SECONDS);
+	batch_writer_reset(&b->writer, (b->floor_hour - 1) * HOUR_SECONDS);
 	for (uint32_t i = 0; i < batch->part_count; i++) {
 		struct book_part *part = &batch->parts[i];
 		const char *series;
 
-		book_choose(part, rng, now_second, floor_hour);
+		book_choose(b, part, rng, now_second, true_second);
 		series = b->series[partition][part->series];
 		book_write_group(b, KIND_COUNTER, series, part->second, 1);
 		book_write_group(b, KIND_DISTRIBUTION, series, part->second, (double)(name + i));
@@ -113,6 +118,7 @@ struct book_tally {
 	struct book *book;
 	struct book_result *result;
 	uint32_t partition;
+	int64_t day;       /* it is a day that is counted; 0: hours */
 	double counters;   /* sum of the partition's counters */
 	uint64_t values;   /* values of its distributions */
 };
@@ -122,6 +128,7 @@ static void book_count_value(struct book_tally *t, double value, int64_t hour, s
 	uint64_t name = (uint64_t)llround(value);
 	struct book_batch *batch;
 	struct book_part *part;
+	int64_t at;
 
 	if (value < 0 || name / BOOK_PARTS >= t->book->count) {
 		t->result->wrong++;
@@ -129,13 +136,18 @@ static void book_count_value(struct book_tally *t, double value, int64_t hour, s
 	}
 	batch = &t->book->batches[name / BOOK_PARTS];
 	part = &batch->parts[name % BOOK_PARTS];
-	part->counted++;
+	at = hour_of_second(part->second);
+	if (t->day > 0)
+		part->in_day++;
+	else
+		part->counted++;
 	if (batch->partition != t->partition || name % BOOK_PARTS >= batch->part_count ||
-	    hour_of_second(part->second) != hour || part->too_old ||
+	    (t->day > 0 ? hour_day(at) != t->day : at != hour) || part->outside ||
 	    !slice_equal(series, slice_text(t->book->series[t->partition][part->series])))
 		t->result->wrong++;
 }
 
+/* hour_text: "" in a day. */
 static void book_count_cell(void *arg, struct slice hour_text, struct slice field,
 			    struct slice blob)
 {
@@ -143,9 +155,9 @@ static void book_count_cell(void *arg, struct slice hour_text, struct slice fiel
 	struct slice series = slice_of(field.ptr + 1, field.size - 1);
 	struct cell *cell;
 	uint64_t count;
-	int64_t hour;
+	int64_t hour = 0;
 
-	if (hour_parse(hour_text, &hour) < 0 || cell_decode(blob, &cell) < 0) {
+	if ((t->day == 0 && hour_parse(hour_text, &hour) < 0) || cell_decode(blob, &cell) < 0) {
 		t->result->wrong++;
 		return;
 	}
@@ -179,6 +191,47 @@ static void book_count_partition(struct book *b, const struct model_store *store
 	result->wrong += t.counters != (double)t.values;
 }
 
+/* A day's cells, where there is one, say the same as its hours. Returns the day, or 0. */
+static int64_t book_count_day(const struct model_store *store, const char *tag, int64_t day,
+			      struct book_tally *t)
+{
+	const struct model_entry *cells[MODEL_FIELDS];
+	char key[RKEY_SIZE];
+	size_t count;
+
+	if (model_store_fields(store, slice_text(rkey_day_manifest(tag, day, key)), cells) == 0)
+		return 0;
+	t->day = day;
+	t->counters = 0;
+	t->values = 0;
+	count = model_store_fields(store, slice_text(rkey_day_cells(tag, day, key)), cells);
+	for (size_t i = 0; i < count; i++)
+		book_count_cell(t, slice_text(""), cells[i]->field, cells[i]->value);
+	t->result->wrong += t->counters != (double)t->values;
+	return day;
+}
+
+static void book_check_days(struct book *b, const struct model_store *store, const char *tag,
+			    uint32_t partition, struct book_result *result)
+{
+	struct book_tally t = { .book = b, .result = result, .partition = partition };
+	int64_t today = b->count ? hour_day(hour_of_second(b->batches[0].parts[0].second)) : 0;
+	int64_t day = today - BOOK_DAYS;
+
+	for (; b->count > 0 && day <= today + BOOK_DAYS; day++) {
+		if (book_count_day(store, tag, day, &t) == 0)
+			continue;
+		for (size_t i = 0; i < b->count * BOOK_PARTS; i++) {
+			const struct book_batch *batch = &b->batches[i / BOOK_PARTS];
+			const struct book_part *part = &batch->parts[i % BOOK_PARTS];
+
+			if (batch->partition == partition && i % BOOK_PARTS < batch->part_count &&
+			    hour_day(hour_of_second(part->second)) == day)
+				result->wrong += part->in_day != part->counted;
+		}
+	}
+}
+
 /* What the batch says, part by part. Returns whether anything of it was counted; *known whether
  * that can be told. */
 static bool book_check_batch(const struct book_batch *batch, struct book_result *result,
@@ -189,10 +242,10 @@ static bool book_check_batch(const struct book_batch *batch, struct book_result 
 	for (uint32_t i = 0; i < batch->part_count; i++) {
 		const struct book_part *part = &batch->parts[i];
 
-		countable += !part->too_old;
+		countable += !part->outside;
 		counted += part->counted > 0;
 		result->twice += part->counted > 1 ? part->counted - 1 : 0;
-		result->lost += part->counted == 0 && !part->too_old && !batch->may_lose;
+		result->lost += part->counted == 0 && !part->outside && !batch->may_lose;
 	}
 	result->torn += counted > 0 && counted < countable;
 	*known = countable > 0 || !batch->may_lose;
@@ -205,7 +258,7 @@ static uint64_t book_declared(const struct book_batch *batch)
 	uint64_t samples = 0;
 
 	for (uint32_t i = 0; i < batch->part_count; i++)
-		samples += batch->parts[i].too_old ? 2 : 0;
+		samples += batch->parts[i].outside ? 2 : 0;
 	return samples;
 }
 
@@ -215,8 +268,10 @@ struct book_result book_check(struct book *b, const struct model_store *stores,
 	struct book_result result = { .first_bad = b->count };
 	uint64_t declared[BOOK_PARTITIONS] = { 0 }, doubtful[BOOK_PARTITIONS] = { 0 };
 
-	for (uint32_t p = 0; p < b->partitions; p++)
+	for (uint32_t p = 0; p < b->partitions; p++) {
 		book_count_partition(b, &stores[p], p, &result);
+		book_check_days(b, &stores[p], tags->tag[p], p, &result);
+	}
 	for (size_t i = 0; i < b->count; i++) {
 		const struct book_batch *batch = &b->batches[i];
 		uint64_t before = result.lost + result.twice + result.torn;

@@ -4,7 +4,7 @@
  * A part of a batch is one sample in one hour of one series: a distribution's value that names the part,
  * and a counter's 1 beside it. Cells of exact distributions give every value back, so what was
  * lost and what was counted twice is seen part by part, in series that many batches share. Only cells
- * of partials that a manifest names are read. Parts of a too old hour are never counted: they must be in
+ * of partials that a manifest names are read; days that were made of hours must say the same as they. Parts of an hour that is too old or far ahead are never counted: they must be in
  * the sum of declared losses, once.
  */
 #ifndef TESTS_SIM_BOOK_H
@@ -29,7 +29,8 @@ struct book_part {
 	int64_t second;
 	uint32_t series;
 	uint32_t counted;
-	bool too_old;
+	uint32_t in_day; /* counted in the day that was made of its hour */
+	bool outside;    /* in an hour that cannot be written */
 };
 
 struct book_batch {
@@ -43,6 +44,7 @@ struct book_batch {
 
 struct book {
 	uint32_t partitions;
+	int64_t floor_hour; /* the oldest that can be written */
 	char series[BOOK_PARTITIONS][BOOK_SERIES][BOOK_NAME_SIZE];
 	struct book_batch *batches;
 	size_t count;
@@ -60,15 +62,16 @@ struct book_result {
 };
 
 /* An empty book. */
-void book_init(struct book *b, uint32_t partitions);
+void book_init(struct book *b, uint32_t partitions, int64_t floor_hour);
 
 /* Frees it. */
 void book_release(struct book *b);
 
-/* Writes a new batch of the partition: seconds at about now and up to 3 hours earlier. Returns its
- * writer, valid until the next call; the batch is the book's last one. */
+/* Writes a new batch of the partition: seconds at about the agent's now, which is not the true one,
+ * and up to 3 hours earlier. Returns its writer, valid until the next call; the batch is the book's
+ * last one. */
 const struct batch_writer *book_write(struct book *b, struct rng *rng, uint32_t partition,
-				      int64_t now_second, int64_t floor_hour);
+				      int64_t now_second, int64_t true_second);
 
 /* The batch was not sealed after all. */
 void book_unwrite(struct book *b);

@@ -42,6 +42,17 @@ static void faults_plan_storm(struct world *w)
 	p->rates[FAULT_VIEW] = 100;
 }
 
+static void faults_plan_compaction(struct world *w)
+{
+	struct plan *p = &w->plan;
+
+	p->compactors = (enum compactors)FAULTS_PICK(w, COMPACTORS_NONE, COMPACTORS_NONE,
+						     COMPACTORS_ONE, COMPACTORS_ALL);
+	p->compact_ms = FAULTS_PICK(w, 300, 1000, 2500);
+	p->compact_ahead_ms = FAULTS_PICK(w, 0, 3600000, 2 * 86400000);
+	p->compact_polite = rng_below(&w->rng, 2) == 0;
+}
+
 void faults_plan(struct world *w)
 {
 	struct plan *p = &w->plan;
@@ -59,6 +70,8 @@ void faults_plan(struct world *w)
 	p->seal_end_ms = FAULTS_PICK(w, 3000, 6000, 9000);
 	p->fault_end_ms = p->seal_end_ms + FAULTS_PICK(w, 0, 1000, 3000);
 	p->cluster = rng_below(&w->rng, 3) == 0;
+	w->unix_ms = WORLD_HOUR_MS - FAULTS_PICK(w, 0, 1000, 4000, 2800000);
+	faults_plan_compaction(w);
 	for (int fault = 0; fault < FAULT_COUNT; fault++)
 		p->rates[fault] = rng_below(&w->rng, 2) * faults_rates[fault] *
 				  (1 + rng_below(&w->rng, 3)) / 2;
@@ -216,6 +229,25 @@ static void faults_sweep(struct world *w)
 	world_note(w, TRACE_STORE_SWEEP, p, incarnation, 0, 0);
 }
 
+/* ---- clocks ----------------------------------------------------------------------------------------- */
+
+/* Far enough from the 5 minutes that an hour may be ahead to know what is to become of every sample. */
+static void faults_set_agent_clock(struct agent_node *a)
+{
+	struct world *w = a->world;
+
+	a->wall_ms = FAULTS_PICK(w, -7200000, -3600000, -2000, 0, 2000, 120000, 43200000);
+	w->stats.clock_jumps++;
+	world_note(w, TRACE_AGENT_CLOCK, a->index, (uint64_t)a->wall_ms, 0, 0);
+}
+
+static void faults_set_store_clock(struct world *w)
+{
+	w->store_clock_ms = FAULTS_PICK(w, -100000, -2000, 0, 2000, 100000, 3600000);
+	w->stats.clock_jumps++;
+	world_note(w, TRACE_STORE_CLOCK, (uint64_t)w->store_clock_ms, 0, 0, 0);
+}
+
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
 static void faults_strike_relay(struct world *w, enum fault fault)
@@ -259,6 +291,8 @@ static void faults_strike_agent(struct world *w, enum fault fault)
 		agent_kill(a, w->now_ms + FAULTS_PICK(w, 10, 500, 2000));
 	else if (fault == FAULT_AGENT_PAUSE)
 		faults_pause_agent(w, a);
+	else if (fault == FAULT_AGENT_CLOCK)
+		faults_set_agent_clock(a);
 	else
 		agent_set_view(a, rng_below(&w->rng, 1u << w->plan.relays));
 }
@@ -268,6 +302,7 @@ static void faults_strike(struct world *w, enum fault fault)
 	switch (fault) {
 	case FAULT_AGENT_KILL:
 	case FAULT_AGENT_PAUSE:
+	case FAULT_AGENT_CLOCK:
 	case FAULT_VIEW:
 		faults_strike_agent(w, fault);
 		break;
@@ -285,6 +320,9 @@ static void faults_strike(struct world *w, enum fault fault)
 		break;
 	case FAULT_STORE_SWEEP:
 		faults_sweep(w);
+		break;
+	case FAULT_STORE_CLOCK:
+		faults_set_store_clock(w);
 		break;
 	default:
 		faults_strike_relay(w, fault);

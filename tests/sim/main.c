@@ -42,9 +42,12 @@ static void main_summary(const struct world_stats *n, double seconds)
 {
 	printf("%" PRIu64 " seeds, %" PRIu64 " batches, %" PRIu64 " commits sent, %" PRIu64
 	       " rolled back in %" PRIu64 " restarts, %" PRIu64 " agent kills, %" PRIu64
-	       " relay kills, %" PRIu64 " stops, %" PRIu64 " resets, ",
+	       " relay kills, %" PRIu64 " stops, %" PRIu64 " resets, %" PRIu64 " clock jumps, ",
 	       n->seeds, n->batches, n->commits, n->rolled_back, n->restarts, n->agent_kills,
-	       n->relay_kills, n->pauses, n->resets);
+	       n->relay_kills, n->pauses, n->resets, n->clock_jumps);
+	printf("%" PRIu64 " hours compacted, %" PRIu64 " days made, %" PRIu64
+	       " compactions refused, ",
+	       n->compacted, n->days, n->compact_refused);
 	printf("%" PRIu64 " discards, %" PRIu64 " sessions refused (%" PRIu64
 	       " out of chain), %" PRIu64 " hours evicted, %" PRIu64 " late calls, %" PRIu64
 	       " streams swept, ",

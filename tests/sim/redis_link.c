@@ -121,7 +121,7 @@ static void link_run_script(struct world *w, struct link_request *q)
 	static struct model_reply reply; /* large, and one thread's */
 	struct model_store *store = &w->stores[q->partition];
 
-	store->now_ms = world_unix_ms(w);
+	store->now_ms = world_store_ms(w);
 	store->mark_ms = w->now_ms;
 	store->writer = q->writer;
 	model_store_run(store, q->resp, &reply);
@@ -240,6 +240,8 @@ void link_run(struct relay_node *r)
 	r->link_epoch++;
 	r->to_store_ms = r->from_store_ms = w->now_ms;
 	world_note(w, TRACE_STORE_LINK, r->index, 1, 0, 0);
+	if (w->without != RULE_SIZE)
+		compactor_restart(&r->compactor, relay_now(r));
 	for (uint32_t p = 0; p < w->plan.partitions; p++) {
 		committer_set_floor(&r->committers[p], w->floor_hour);
 		/* What waits for the store goes on by itself, only later. */

@@ -5,6 +5,7 @@
 #include "proto/hour.h"
 #include "tests/sim/net.h"
 #include "tests/sim/redis_link.h"
+#include "tests/sim/relay_compaction.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -201,6 +202,13 @@ static void relay_start_committer(struct relay_node *r, uint32_t partition)
 			   &r->writer_name[partition], NULL);
 }
 
+/* As membership.c does it, from what Redis says its time is. */
+static void relay_read_clock(struct relay_node *r)
+{
+	r->unix_offset_ms = world_store_ms(r->world) - relay_now(r);
+	r->compact_offset_ms = r->unix_offset_ms + r->world->plan.compact_ahead_ms;
+}
+
 void relay_start(struct relay_node *r)
 {
 	struct world *w = r->world;
@@ -208,7 +216,7 @@ void relay_start(struct relay_node *r)
 	r->alive = true;
 	r->leaving = false;
 	r->paused_until_ms = 0;
-	r->unix_offset_ms = WORLD_UNIX_MS - r->skew_ms;
+	relay_read_clock(r);
 	r->counters = (struct relay_counters){ 0 };
 	r->hub = (struct session_hub){ .committers = r->committers,
 				       .partitions = w->plan.partitions,
@@ -231,6 +239,7 @@ void relay_start(struct relay_node *r)
 	world_note(w, TRACE_RELAY_UP, r->index, 0, 0, 0);
 	for (uint32_t p = 0; p < w->plan.partitions; p++)
 		relay_start_committer(r, p);
+	relay_compaction_start(r);
 }
 
 void relay_release(struct relay_node *r)
@@ -247,6 +256,7 @@ void relay_release(struct relay_node *r)
 			net_relay_closes(c);
 	}
 	link_forget(r);
+	compactor_release(&r->compactor);
 	for (uint32_t p = 0; p < w->plan.partitions; p++)
 		committer_release(&r->committers[p]);
 }
@@ -377,7 +387,7 @@ void relay_evict(struct relay_node *r, uint32_t partition)
 {
 	struct world *w = r->world;
 	struct committer *c = &r->committers[partition];
-	int64_t hour = hour_of_second(world_unix_ms(w) / 1000);
+	int64_t hour = hour_of_second(world_store_ms(w) / 1000);
 	size_t hours;
 
 	/* As committer_evict, but sooner. */
@@ -403,6 +413,7 @@ static void relay_tick_sessions(struct relay_node *r)
 	struct world *w = r->world;
 
 	r->session_tick_ms = w->now_ms + RELAY_TICK_MS;
+	relay_read_clock(r);
 	for (size_t i = 0; i < w->conn_count; i++)
 		if (w->conns[i]->relay == r->index && w->conns[i]->relay_open)
 			session_tick(&w->conns[i]->session, relay_now(r));
@@ -426,6 +437,7 @@ static int64_t relay_tick_committers(struct relay_node *r)
 void relay_run(struct relay_node *r)
 {
 	struct world *w = r->world;
+	int64_t compact_ms;
 
 	if (!r->alive || w->now_ms < r->paused_until_ms)
 		return;
@@ -433,6 +445,9 @@ void relay_run(struct relay_node *r)
 	if (w->now_ms >= r->session_tick_ms)
 		relay_tick_sessions(r);
 	r->wake_ms = relay_tick_committers(r);
+	compact_ms = relay_compaction_run(r);
+	if (compact_ms < r->wake_ms)
+		r->wake_ms = compact_ms;
 	/* Due now and still due: it waits for an answer or for the link, not for a spinning loop. */
 	if (r->wake_ms <= w->now_ms)
 		r->wake_ms = w->now_ms + 1;

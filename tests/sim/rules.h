@@ -18,7 +18,11 @@
 	X(ABSENT, "absent", "an absent state is taken for any predecessor; OPEN writes none")  \
 	X(REUSE, "incarnation", "a restarted agent uses stream and seq again")                 \
 	X(SPLIT, "closed", "a commit is written in two parts: cells first, states last")       \
+	X(STREAMS, "streams", "a commit is written in two parts: some streams with the cells") \
 	X(WRITER, "pid", "one name and one version a relay, not an hour and partial")          \
+	X(SOURCE, "source", "a swap does not compare the versions of what was read")           \
+	X(SIZE, "size", "a swap does not count what was written; a new connection ends no job") \
+	X(DAY, "day", "a commit leaves the day that was made of its hours")                    \
 	X(BEHIND, "behind", "no look at a new connection, and no refusal when CONFIRM is behind")
 
 enum rule {

@@ -36,6 +36,9 @@
 	X(RELAY_DISCARDS, "relay discards", "relay", "partition", "reason", NULL)              \
 	X(RELAY_EVICTS, "relay evicts", "relay", "partition", "hours", NULL)                   \
 	X(RELAY_ANSWER, "relay gets answer", "relay", "partition", "script", "kind")           \
+	X(COMPACTION, "compaction", "relay", "partition", "hour or day", "result")             \
+	X(AGENT_CLOCK, "agent's clock", "agent", "off by ms", NULL, NULL)                      \
+	X(STORE_CLOCK, "redis' clock", "off by ms", NULL, NULL, NULL)                          \
 	X(LINK_CUT, "network cut", "agent", "relay", "ways", "ms")                             \
 	X(RESET, "connection reset", "agent", "relay", NULL, NULL)                             \
 	X(STORE_CALL, "redis runs", "relay", "partition", "script", "late")                    \

@@ -13,6 +13,7 @@
 #define WORLD_LATE_HOURS  30    /* what is older than this is below the floor */
 #define WORLD_HEAL_MS     90000 /* by then all must be settled */
 #define WORLD_LOOK_MS     100
+#define WORLD_COMPACT_MS  2600
 #define WORLD_SKEW_MS     100000
 
 void world_note(struct world *w, enum trace_kind kind, uint64_t a, uint64_t b, uint64_t c,
@@ -38,6 +39,10 @@ static void world_init_store(const struct world *w, struct model_store *store)
 		[RULE_VERSION] = MODEL_NO_VERSION,
 		[RULE_ABSENT] = MODEL_NO_ABSENT,
 		[RULE_SPLIT] = MODEL_IN_PARTS,
+		[RULE_STREAMS] = MODEL_BY_STREAMS,
+		[RULE_SOURCE] = MODEL_NO_SOURCE,
+		[RULE_SIZE] = MODEL_NO_SIZE,
+		[RULE_DAY] = MODEL_DAY_STAYS,
 		[RULE_WRITER] = MODEL_BY_WRITER,
 	};
 
@@ -54,10 +59,10 @@ static void world_init(struct world *w, const struct world_options *options)
 	w->trace.loud = options->loud;
 	faults_plan(w);
 	rkey_tags_init(&w->tags, w->plan.partitions);
-	w->floor_hour = hour_of_second(WORLD_UNIX_MS / 1000) - WORLD_LATE_HOURS;
+	w->floor_hour = hour_of_second(w->unix_ms / 1000) - WORLD_LATE_HOURS;
 	for (uint32_t p = 0; p < w->plan.partitions; p++)
 		world_init_store(w, &w->stores[p]);
-	book_init(&w->book, w->plan.partitions);
+	book_init(&w->book, w->plan.partitions, w->floor_hour);
 	for (uint32_t i = 0; i < w->plan.relays; i++) {
 		snprintf(w->names[i], sizeof(w->names[i]), "10.0.0.%u:8127", i + 1);
 		w->relays[i].world = w;
@@ -181,6 +186,9 @@ static void world_settle(struct world *w)
 		world_run_until(w, w->now_ms + WORLD_LOOK_MS);
 		w->stuck = world_unsettled(w);
 	} while (w->stuck != NULL && w->now_ms < deadline_ms);
+	/* Compactors may have something to bring to an end, that is then looked at. */
+	if (w->plan.compactors != COMPACTORS_NONE)
+		world_run_until(w, w->now_ms + WORLD_COMPACT_MS);
 }
 
 static void world_tell(const struct world *w, const struct book_result *result)

@@ -34,7 +34,7 @@
 #define WORLD_AGENTS     3
 #define WORLD_RELAYS     3
 #define WORLD_OLD_LINKS  16
-#define WORLD_UNIX_MS    INT64_C(1795000000000) /* a time of day at 0 ms of every run */
+#define WORLD_HOUR_MS    INT64_C(1795003200000) /* an hour begins about when a run does */
 #define WORLD_NAME_SIZE  24
 
 /* X(name, most often in 10,000 beats): each seed draws a share of it, or none. */
@@ -53,6 +53,8 @@
 	X(STORE_TROUBLE, 40)                                                                   \
 	X(STORE_SWEEP, 800)                                                                    \
 	X(UNSTABLE, 20)                                                                        \
+	X(AGENT_CLOCK, 60)                                                                     \
+	X(STORE_CLOCK, 40)                                                                     \
 	X(EVICT, 300)
 
 enum fault {
@@ -62,6 +64,12 @@ enum fault {
 	FAULT_COUNT,
 };
 
+enum compactors {
+	COMPACTORS_NONE,
+	COMPACTORS_ONE, /* a partition */
+	COMPACTORS_ALL, /* of them at once */
+};
+
 /* What a seed decides before it begins. */
 struct plan {
 	uint32_t agents, relays, partitions;
@@ -69,6 +77,10 @@ struct plan {
 	int64_t store_delay_ms; /* the same, to Redis */
 	int64_t seal_ms, commit_ms, confirm_ms, beat_ms, grace_ms;
 	int64_t seal_end_ms, fault_end_ms;
+	enum compactors compactors;
+	int64_t compact_ms;       /* between two passes */
+	int64_t compact_ahead_ms; /* compactors think that it is so much later */
+	bool compact_polite;      /* they leave alone what their own relay writes */
 	bool cluster; /* partitions forget unevenly */
 	uint32_t rates[FAULT_COUNT];
 };
@@ -100,6 +112,7 @@ struct agent_node {
 	int64_t paused_until_ms;
 	int64_t back_ms; /* dead: until */
 	int64_t skew_ms; /* its monotonic clock less the world's */
+	int64_t wall_ms; /* its time of day less the true one; it jumps */
 	uint64_t incarnation;
 	struct stream_id stream;
 	struct spool *spool;
@@ -137,7 +150,8 @@ struct relay_node {
 	int64_t back_ms;
 	int64_t leave_until_ms;
 	int64_t skew_ms;
-	int64_t unix_offset_ms;
+	int64_t unix_offset_ms;    /* to Redis' time of day, as it was at the last tick */
+	int64_t compact_offset_ms; /* what its compactor thinks */
 	struct committer committers[BOOK_PARTITIONS];
 	struct session_hub hub;
 	struct compactor compactor;
@@ -157,7 +171,8 @@ struct relay_node {
 
 struct world_stats {
 	uint64_t seeds, batches, rolled_back, restarts, agent_kills, relay_kills, pauses;
-	uint64_t resets, discards, sessions_refused, chains_broken, evictions, late_calls, swept, commits;
+	uint64_t resets, clock_jumps, compacted, days, compact_refused, discards;
+	uint64_t sessions_refused, chains_broken, evictions, late_calls, swept, commits;
 	uint64_t lost, twice, torn, wrong, stuck, declared;
 };
 
@@ -174,6 +189,8 @@ struct world {
 	struct book book;
 	struct rkey_tags tags;
 	int64_t now_ms;
+	int64_t unix_ms;        /* time of day at 0 ms */
+	int64_t store_clock_ms; /* Redis' time of day less the true one; it jumps */
 	bool healed;
 	int64_t next_fault_ms;
 	struct agent_node agents[WORLD_AGENTS];
@@ -215,10 +232,16 @@ void world_note(struct world *w, enum trace_kind kind, uint64_t a, uint64_t b, u
 /* Puts an event on the queue. */
 void world_later(struct world *w, int64_t at_ms, event_fn run, void *subject);
 
-/* Unix time at the virtual now. */
+/* The true time of day. */
 static inline int64_t world_unix_ms(const struct world *w)
 {
-	return WORLD_UNIX_MS + w->now_ms;
+	return w->unix_ms + w->now_ms;
+}
+
+/* Redis' time of day. */
+static inline int64_t world_store_ms(const struct world *w)
+{
+	return world_unix_ms(w) + w->store_clock_ms;
 }
 
 #endif
