@@ -264,7 +264,8 @@ static bool outbox_open_some(struct outbox *o, size_t peer)
 							.base_seq = lane_base_seq(l) };
 		waiting[count++] = l;
 	}
-	if (count == 0 || o->effects.send_open(o->arg, peer, o->list, count) < 0)
+	assert(count > 0); /* as many wait as opens says */
+	if (o->effects.send_open(o->arg, peer, o->list, count) < 0)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		waiting[i]->open_sent = true;
@@ -334,7 +335,7 @@ static void outbox_pump(struct outbox *o, int64_t now_ms)
 			if (crowded)
 				(void)lane_drop_stable(l, l->committed, now_ms - OUTBOX_DOUBT_MS,
 						       o->spool);
-			if (l->peer != OUTBOX_NO_PEER && l->opened && lane_kept(l) > 0)
+			if (l->opened)
 				outbox_send(o, l, &s->id);
 		}
 	}
@@ -348,6 +349,17 @@ static bool outbox_asked(const struct outbox *o, const struct lane *l, int64_t n
 
 	return l->confirm_token != 0 &&
 	       now_ms < asked_ms + OUTBOX_CONFIRM_PATIENCE * o->options.confirm_ms;
+}
+
+/* The question was not taken: the next one is asked in time. */
+static void outbox_unask(struct outbox *o, uint64_t token)
+{
+	struct outbox_walk walk = outbox_walk_start(o);
+	struct lane *l;
+
+	while ((l = outbox_walk(o, &walk)) != NULL)
+		if (l->confirm_token == token)
+			l->confirm_token = 0;
 }
 
 /* Asks one peer about the lanes with kept batches that it serves. */
@@ -367,8 +379,12 @@ static void outbox_confirm_peer(struct outbox *o, size_t peer, int64_t now_ms)
 		o->list[count++] = (struct frame_stream){ .id = walk.stream->id,
 							  .partition = walk.partition };
 	}
-	if (count > 0 && o->effects.send_confirm(o->arg, peer, token, o->list, count) == 0)
+	if (count == 0)
+		return;
+	if (o->effects.send_confirm(o->arg, peer, token, o->list, count) == 0)
 		o->counts.confirms++;
+	else
+		outbox_unask(o, token);
 }
 
 static void outbox_confirm(struct outbox *o, int64_t now_ms)

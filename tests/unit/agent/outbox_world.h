@@ -42,6 +42,7 @@ struct world {
 	size_t order[3];  /* peers by preference */
 	bool healthy[3];
 	size_t refuse_from; /* send_batch fails from this many on */
+	bool refuse; /* send_open and send_confirm fail */
 	struct stream_id id;
 	size_t foreign;
 	int64_t now;
@@ -56,8 +57,12 @@ static inline struct sent *note(struct world *w, char what, size_t peer)
 
 static inline int send_open(void *arg, size_t peer, struct frame_stream *list, size_t count)
 {
-	struct sent *s = note(arg, 'O', peer);
+	struct world *w = arg;
+	struct sent *s;
 
+	if (w->refuse)
+		return -ENOBUFS;
+	s = note(w, 'O', peer);
 	s->stream = list[0];
 	s->count = count;
 	return 0;
@@ -79,8 +84,12 @@ static inline int send_batch(void *arg, size_t peer, const struct frame_batch *b
 static inline int send_confirm(void *arg, size_t peer, uint64_t token, struct frame_stream *list,
 			size_t count)
 {
-	struct sent *s = note(arg, 'C', peer);
+	struct world *w = arg;
+	struct sent *s;
 
+	if (w->refuse)
+		return -ENOBUFS;
+	s = note(w, 'C', peer);
 	s->token = token;
 	s->stream = list[0];
 	s->count = count;
