@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WINDOW_MAX      1024
+#define WINDOW_MAX      1025
 #define WINDOW_TIE_BITS 16
 
 struct window_element {

@@ -3,6 +3,7 @@
 
 #include "proto/hour.h"
 #include "proto/json.h"
+#include "queryd/answer_moving.h"
 #include "queryd/answer_put.h"
 
 #include <assert.h>
@@ -122,7 +123,9 @@ void answer_result(struct buf *out, const struct answer_about *about,
 	} else {
 		put_kind(&j, result->kind);
 		answer_put_text(&j, "stat", about->stat.name);
-		if (about->route == ROUTE_RANGE)
+		if (about->route == ROUTE_MOVING)
+			answer_moving_put(&j, about, result->moving);
+		else if (about->route == ROUTE_RANGE)
 			put_range(&j, about, result);
 		else
 			put_total(&j, about, result);
@@ -143,6 +146,11 @@ void answer_explain(struct route_refusal *why, const struct answer_about *about,
 				   size, key, kind_name(result->kind), about->stat.name);
 		why->list_stats = true;
 		why->allowed_kind = result->kind;
+		return;
+	}
+	if (about->route == ROUTE_MOVING &&
+	    (!result->reason || strcmp(result->reason, "unknown_key") != 0)) {
+		answer_moving_explain(why, about, result, key, size);
 		return;
 	}
 	if (strcmp(result->reason, "unknown_key") == 0)

@@ -21,6 +21,7 @@ struct answer_about {
 	enum route route;
 	struct stat_asked stat;
 	enum route_step step;
+	uint32_t limit; /* of MOVING: how many elements */
 	int64_t from_hour, to_hour;
 	struct agents_verdict verdict; /* of the whole span */
 };
@@ -29,7 +30,7 @@ struct answer_about {
 void answer_result(struct buf *out, const struct answer_about *about,
 		   const struct plan_result *result);
 
-/* Says why there is no value: outcome NO_DATA or WRONG_KIND. */
+/* Says why there is no value: any other outcome. */
 void answer_explain(struct route_refusal *why, const struct answer_about *about,
 		    const struct plan_result *result);
 

@@ -47,20 +47,20 @@ static bool put_manifest(struct plan *plan, size_t command, const redisReply *re
 	return true;
 }
 
-/* The fields were asked for in the order of stat_kinds. */
+/* The fields were asked for in the order of kinds. */
 static bool put_cells(struct plan *plan, size_t command, unsigned kinds, const redisReply *reply)
 {
 	size_t i, at = 0;
 
 	if (reply->type != REDIS_REPLY_ARRAY)
 		return false;
-	for (i = 0; i < STAT_KINDS; i++) {
+	for (i = 0; i < PLAN_KINDS; i++) {
 		if (!(kinds & 1u << i))
 			continue;
 		if (at == reply->elements)
 			return false;
 		if (reply->element[at]->type == REDIS_REPLY_STRING)
-			plan_put_cell(plan, command, stat_kinds[i], text_of(reply->element[at]));
+			plan_put_cell(plan, command, plan_kind(i), text_of(reply->element[at]));
 		at++;
 	}
 	return true;
@@ -99,15 +99,15 @@ static int send_cells(struct fetch *f, const struct plan *plan, size_t index, co
 	size_t count, argc = 2, i;
 	const struct plan_command *command = &plan_commands(plan, &count)[index];
 	char key[RKEY_SIZE];
-	uint8_t fields[STAT_KINDS][RKEY_FIELD_SIZE];
-	struct slice argv[2 + STAT_KINDS] = { slice_text("HMGET") };
+	uint8_t fields[PLAN_KINDS][RKEY_FIELD_SIZE];
+	struct slice argv[2 + PLAN_KINDS] = { slice_text("HMGET") };
 
 	argv[1] = slice_text(command->ask == PLAN_CELLS ?
 				     rkey_cells(tag, command->hour, command->pid, key) :
 				     rkey_day_cells(tag, hour_day(command->hour), key));
-	for (i = 0; i < STAT_KINDS; i++) {
+	for (i = 0; i < PLAN_KINDS; i++) {
 		if (command->kinds & 1u << i)
-			argv[argc++] = rkey_field(stat_kinds[i], plan_key(plan), fields[i]);
+			argv[argc++] = rkey_field(plan_kind(i), plan_key(plan), fields[i]);
 	}
 	return fetch_send(f, index, argc, argv);
 }

@@ -21,6 +21,8 @@ static unsigned kinds_with(const struct route_request *request)
 		return 1u << stat_kind_index(request->kind);
 	if (request->route == ROUTE_KEY)
 		return ALL_KINDS;
+	if (request->route == ROUTE_MOVING)
+		return 1u << stat_kind_index(KIND_DISTRIBUTION);
 	for (i = 0; i < STAT_KINDS; i++) {
 		if (stat_has(stat_kinds[i], request->stat.id))
 			kinds |= 1u << i;
@@ -56,9 +58,11 @@ static int start(struct plan *p)
 	int status;
 
 	p->next_hour = p->from_hour;
-	if (p->route != ROUTE_KEY)
+	if (p->route != ROUTE_KEY && p->route != ROUTE_MOVING)
 		return plan_start_next(p);
 	p->phase = PHASE_NAMES;
+	if (p->route == ROUTE_MOVING)
+		return ask_names(p, PLAN_LAST, ALL_KINDS);
 	status = ask_names(p, PLAN_FIRST, p->asked);
 	return status ? status : ask_names(p, PLAN_LAST, p->asked);
 }
@@ -79,6 +83,7 @@ int plan_new(const struct route_request *request, const struct plan_settings *se
 	p->from_hour = request->from_hour;
 	p->to_hour = request->to_hour;
 	p->settings = *settings;
+	p->last_count = request->limit;
 	p->asked = p->kinds = kinds_with(request);
 	gauge_trail_init(&p->trail);
 	if (!p->key || start(p) < 0) {
@@ -110,6 +115,7 @@ void plan_free(struct plan *p)
 	plan_window_release(&p->main);
 	plan_window_release(&p->back);
 	plan_window_release(&p->days);
+	window_release(&p->last);
 	free(p->round.list);
 	free(p->key);
 	free(p);
@@ -408,6 +414,8 @@ static int step_window(struct plan *p)
 		return window(p)->error;
 	if (status == PLAN_MORE)
 		return 0;
+	if (p->route == ROUTE_MOVING)
+		return plan_moving_next(p);
 	if (p->phase == PHASE_DAYS)
 		return after_days(p);
 	if (p->phase == PHASE_BACK) {
@@ -422,7 +430,7 @@ enum plan_status plan_step(struct plan *p)
 	assert(p->phase != PHASE_DONE && !p->error);
 	p->round.count = 0;
 	if (p->phase == PHASE_NAMES)
-		p->error = after_names(p);
+		p->error = p->route == ROUTE_MOVING ? plan_moving_start(p) : after_names(p);
 	else if (p->phase == PHASE_LATE)
 		p->phase = PHASE_DONE;
 	else

@@ -11,7 +11,8 @@
  * rolled-up cells are read in place of the hours, 48 at a time; a day that is not rolled up is read by
  * its hours. A day's own answer lists its hours; only when there are none its rolled-up cell is
  * read. A gauge hour that only has changes makes the plan look 24 hours back. When
- * nothing is found, the names say why. An overview of a key asks the names first.
+ * nothing is found, the names say why. An overview of a key asks the names first, and so does a moving
+ * average (plan_moving.c), which then reads hours backwards from the key's last one.
  *
  * Works in rounds: plan_commands() lists what to ask, the answers are put in any order, and
  * plan_step() says what is next. Pure: no Redis, no clock, no sockets; many plans can run in
@@ -29,6 +30,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Kinds of cells that a plan asks for: those of series, and KIND_WINDOW. Bits of `kinds` are by
+ * plan_kind_index(), which for the others is stat_kind_index(). */
+#define PLAN_KINDS (STAT_KINDS + 1)
+
+/* The kind of an index below PLAN_KINDS, and back. */
+enum kind plan_kind(size_t index);
+size_t plan_kind_index(enum kind kind);
+
 #define PLAN_WINDOW_HOURS 48
 #define PLAN_TRIES        5
 
@@ -45,7 +54,7 @@ enum plan_ask {
 
 struct plan_command {
 	enum plan_ask ask;
-	unsigned kinds; /* bits by stat_kind_index(); of FIRST and LAST one */
+	unsigned kinds; /* bits by plan_kind_index(); of FIRST and LAST one */
 	int64_t hour;   /* but of FIRST and LAST */
 	uint64_t pid;   /* of CELLS */
 	size_t slot;    /* private */
@@ -62,7 +71,7 @@ struct plan_settings {
 	int64_t retention_hours; /* older hours are `expired` */
 };
 
-/* Starts a plan for a request about a key (ROUTE_HOUR, DAY, RANGE or KEY). *out is the caller's.
+/* Starts a plan for a request about a key (ROUTE_HOUR, DAY, RANGE, KEY or MOVING). *out is the caller's.
  * 0, -ENOMEM. */
 int plan_new(const struct route_request *request, const struct plan_settings *settings,
 	     struct plan **out) __attribute__((warn_unused_result));
@@ -103,6 +112,18 @@ enum plan_outcome {
 	PLAN_VALUE,         /* there is data (a range's list may be empty) */
 	PLAN_NO_DATA,       /* reason says why */
 	PLAN_WRONG_KIND,    /* the key has no kind that has the stat; kind is one that it has */
+	PLAN_NO_WINDOW,     /* of MOVING: the last elements of the key are not kept */
+	PLAN_SMALL_WINDOW,  /* of MOVING: fewer are kept than were asked for */
+};
+
+/* The moving average of the last elements. */
+struct plan_moving {
+	uint32_t window;   /* how many are kept, at the least of the hours read; 0: none */
+	uint32_t elements; /* in the average: as many as were asked for, or all that are known */
+	double value;
+	int64_t first_second, last_second; /* of the oldest and latest of them, unix */
+	bool exact;   /* they are the last samples there were, and all of them are known */
+	bool sampled; /* some came with a rate below 1 */
 };
 
 struct plan_result {
@@ -115,6 +136,7 @@ struct plan_result {
 	unsigned known;                   /* of KEY: bits by stat_kind_index() */
 	int64_t first_hour, last_hour;    /* of KEY */
 	const struct stat_subject *last;  /* of KEY: the last hour, or NULL; borrowed */
+	const struct plan_moving *moving; /* of MOVING; borrowed */
 };
 
 /* The answer of a plan that is done. What it borrows lives until plan_free. */

@@ -1,5 +1,5 @@
 /*
- * plan_private.h - what a plan holds: for plan.c and plan_result.c.
+ * plan_private.h - what a plan holds: for plan.c, plan_result.c, plan_day.c and plan_moving.c.
  *
  * A plan is in one phase at a time; only plan.c moves it on. folds and points are kept by kind
  * until it is clear which kind the answer is of. An overview keeps its last hour as a fold; a range
@@ -14,7 +14,7 @@
 #include "queryd/plan_window.h"
 
 enum plan_phase {
-	PHASE_NAMES, /* an overview: which kinds, which hour */
+	PHASE_NAMES, /* an overview, a moving average: which kinds, which hour */
 	PHASE_DAYS,  /* days rolled up, of those asked for */
 	PHASE_MAIN,  /* the hours asked for */
 	PHASE_BACK,  /* the 24 hours before them, for a gauge */
@@ -53,6 +53,10 @@ struct plan {
 	struct plan_points points[STAT_KINDS];
 	unsigned known; /* kinds that the names list */
 	int64_t first_hours[STAT_KINDS], last_hours[STAT_KINDS];
+	uint32_t last_count;       /* of MOVING: how many elements are asked for */
+	struct window last;        /* those found, by unix second */
+	struct plan_moving moving; /* what is known of them */
+	bool unkept;               /* an hour has samples, but no window */
 	uint64_t digest;
 	int error;
 };
@@ -75,5 +79,18 @@ int plan_start_next(struct plan *p) __attribute__((warn_unused_result));
 /* Goes on behind the days that are folded: starts the hours of one that is not rolled up, or what comes
  * next. 1 with commands to ask, 0 when all that was asked for is through, or what failed. */
 int plan_day_next(struct plan *p) __attribute__((warn_unused_result));
+
+/* ---- plan_moving.c ---------------------------------------------------------------------------- */
+
+/* The names are there: starts the latest hours. 0 and the codes of plan_window_start; without a command
+ * in the round there is nothing to read. */
+int plan_moving_start(struct plan *p) __attribute__((warn_unused_result));
+
+/* Hours are there: takes their elements, and starts those before them while more are wanted. As above;
+ * -ENOMEM. */
+int plan_moving_next(struct plan *p) __attribute__((warn_unused_result));
+
+/* Fills in the answer. */
+void plan_moving_result(struct plan *p, struct plan_result *out);
 
 #endif

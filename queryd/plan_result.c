@@ -80,6 +80,10 @@ struct plan_result plan_result(struct plan *p)
 		result_overview(p, &out);
 		return out;
 	}
+	if (p->route == ROUTE_MOVING && (p->moving.window > 0 || p->unkept)) {
+		plan_moving_result(p, &out);
+		return out;
+	}
 	while (kind < STAT_KINDS && !p->folds[kind].any && p->points[kind].count == 0)
 		kind++;
 	if (kind == STAT_KINDS) {

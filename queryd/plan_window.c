@@ -12,6 +12,16 @@
 
 #define ROUND_MAX 65536
 
+enum kind plan_kind(size_t index)
+{
+	return index < STAT_KINDS ? stat_kinds[index] : KIND_WINDOW;
+}
+
+size_t plan_kind_index(enum kind kind)
+{
+	return kind == KIND_WINDOW ? STAT_KINDS : stat_kind_index(kind);
+}
+
 int plan_round_add(struct plan_round *round, const struct plan_command *command)
 {
 	size_t capacity = round->capacity ? round->capacity * 2 : 16;
@@ -34,7 +44,7 @@ static void free_cells(struct plan_hour *hour)
 {
 	size_t i;
 
-	for (i = 0; i < STAT_KINDS; i++) {
+	for (i = 0; i < PLAN_KINDS; i++) {
 		cell_free(hour->cells[i]);
 		hour->cells[i] = NULL;
 	}
@@ -109,7 +119,7 @@ void plan_window_put_pid(struct plan_window *w, size_t slot, struct slice pid,
 
 void plan_window_put_cell(struct plan_window *w, size_t slot, enum kind kind, struct slice blob)
 {
-	struct cell **have = &w->hours[slot].cells[stat_kind_index(kind)];
+	struct cell **have = &w->hours[slot].cells[plan_kind_index(kind)];
 	int status = plan_fold_blob(have, kind, blob);
 
 	w->costs.cells++;

@@ -17,7 +17,7 @@ struct plan_hour {
 	int64_t hour;           /* of a day the first */
 	struct partials listed; /* what is being read */
 	struct partials again;  /* what the manifest says now */
-	struct cell *cells[STAT_KINDS];
+	struct cell *cells[PLAN_KINDS];
 	bool settled;
 	unsigned tries;
 };

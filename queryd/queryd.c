@@ -187,6 +187,7 @@ static unsigned ask_redis(struct queryd *q, struct http_request *request,
 	question->about.route = asked->route;
 	question->about.stat = asked->stat;
 	question->about.step = asked->step;
+	question->about.limit = asked->limit;
 	question->about.from_hour = asked->from_hour;
 	question->about.to_hour = asked->to_hour;
 	fetch_start(&q->fetches, &fetch_plan, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS,

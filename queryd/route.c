@@ -39,8 +39,8 @@ static const struct {
 
 /* Without angle brackets, which JSON here escapes. */
 static const char forms[] = "try /KEY/STAT/YYYY-MM-DD/HOUR, /KEY/STAT/YYYY-MM-DD, "
-			    "/KEY/STAT?from=-24h, /KEY, /v1/series?key=KEY, /v1/keys?match=GLOB, "
-			    "/v1/query?match=GLOB&stat=STAT&from=-24h; "
+			    "/KEY/STAT?from=-24h, /KEY/moving_average/N, /KEY, "
+			    "/v1/series?key=KEY, /v1/keys?match=GLOB, /v1/query?match=GLOB&stat=STAT&from=-24h; "
 			    "a slash inside a key is %2F";
 
 int route_refuse(struct route_refusal *why, unsigned status, const char *error, const char *format,
@@ -58,7 +58,7 @@ int route_refuse(struct route_refusal *why, unsigned status, const char *error, 
 const char *route_name(enum route route)
 {
 	static const char *const names[ROUTE_COUNT] = {
-		"hour", "day", "range", "key", "keys", "query", "top", "ledger", "render", "find",
+		"hour", "day", "range", "key", "moving", "keys", "query", "top", "ledger", "render", "find",
 		"expand", "version", "functions", "tags", "tag_values", "events", "metrics",
 		"healthz", "readyz", "none",
 	};
@@ -120,9 +120,9 @@ int route_bad_stat(struct router *r, struct slice text, const char *message)
 
 int route_read_stat(struct router *r, struct slice text, bool decoded)
 {
-	if (slice_equal(text, slice_text("moving_average")))
-		return route_refuse(r->why, 404, "not_found",
-				    "moving_average is not built; %s", forms);
+	if (slice_equal(text, slice_text(ROUTE_MOVING_STAT)))
+		return route_refuse(r->why, 400, "bad_stat",
+				    "a moving average is of one key: /KEY/moving_average/N");
 	if (!decoded || !stat_parse(text, &r->out->stat))
 		return route_bad_stat(r, text, "there is no such stat");
 	return 0;
@@ -175,7 +175,7 @@ static int read_hour(struct router *r, struct slice text, bool decoded)
 	return 0;
 }
 
-static int read_end(struct router *r, const char *name, int64_t *hour)
+int route_read_end(struct router *r, const char *name, int64_t *hour)
 {
 	bool is_to = name[0] == 't';
 	struct slice text = slice_text("now");
@@ -212,7 +212,7 @@ int route_read_ends(struct router *r)
 {
 	struct route_request *out = r->out;
 
-	if (read_end(r, "from", &out->from_hour) < 0 || read_end(r, "to", &out->to_hour) < 0)
+	if (route_read_end(r, "from", &out->from_hour) < 0 || route_read_end(r, "to", &out->to_hour) < 0)
 		return -EINVAL;
 	if (out->from_hour >= out->to_hour)
 		return route_refuse(r->why, 400, "bad_range", "from lies before to: [from, to)");
@@ -268,6 +268,8 @@ static int parse_parts(struct router *r, const struct slice *parts, size_t count
 		return route_refuse(r->why, 404, "not_found", "nothing is there; %s", forms);
 	if (part(r, parts[0], read_key) < 0)
 		return -EINVAL;
+	if ((count == 2 || count == 3) && slice_equal(parts[1], slice_text(ROUTE_MOVING_STAT)))
+		return part(r, count == 3 ? parts[2] : slice_of("", 0), route_read_moving);
 	if (count > 1 && part(r, parts[1], route_read_stat) < 0)
 		return -EINVAL;
 	if (route_read_kind(r, count > 1) < 0)
@@ -294,16 +296,13 @@ static int series_part(struct router *r, const char *name,
 	return read(r, text, present > 0) < 0 ? -EINVAL : 1;
 }
 
-static int parse_series(struct router *r)
+static int parse_series_stat(struct router *r)
 {
 	struct slice ignored;
-	int key = series_part(r, "key", read_key);
-	int stat = key > 0 ? series_part(r, "stat", route_read_stat) : 0;
+	int stat = series_part(r, "stat", route_read_stat);
 	int date = stat >= 0 ? series_part(r, "date", read_date) : 0;
 
-	if (key == 0)
-		return route_refuse(r->why, 400, "bad_key", "key= is missing");
-	if (key < 0 || stat < 0 || date < 0 || route_read_kind(r, stat > 0) < 0)
+	if (stat < 0 || date < 0 || route_read_kind(r, stat > 0) < 0)
 		return -EINVAL;
 	if (date > 0)
 		date = series_part(r, "hour", read_hour) < 0 ? -EINVAL : 1;
@@ -319,26 +318,38 @@ static int parse_series(struct router *r)
 	return 0;
 }
 
+/* Whether moving_average is asked for; text is then its n, or empty. */
+static bool series_is_moving(struct router *r, struct slice *text)
+{
+	if (route_parameter(r, "stat", text) <= 0 ||
+	    !slice_equal(*text, slice_text(ROUTE_MOVING_STAT)))
+		return false;
+	if (route_parameter(r, "n", text) <= 0)
+		*text = slice_of("", 0);
+	return true;
+}
+
+static int parse_series(struct router *r)
+{
+	struct slice n;
+	int key = series_part(r, "key", read_key);
+
+	if (key == 0)
+		return route_refuse(r->why, 400, "bad_key", "key= is missing");
+	if (key < 0)
+		return -EINVAL;
+	return series_is_moving(r, &n) ? route_read_moving(r, n, true) : parse_series_stat(r);
+}
+
 int route_read_limit(struct router *r, const char *name, uint32_t fallback)
 {
 	struct slice text;
 	int present = route_parameter(r, name, &text);
-	uint32_t limit = 0;
-	size_t i;
 
 	r->out->limit = fallback;
-	if (present == 0)
+	if (present == 0 || (present > 0 && route_count(text, ROUTE_LIMIT_MAX, &r->out->limit)))
 		return 0;
-	for (i = 0; present > 0 && i < text.size; i++) {
-		if (i == 4 || text.ptr[i] < '0' || text.ptr[i] > '9')
-			present = 0;
-		limit = limit * 10 + (uint32_t)(text.ptr[i] - '0');
-	}
-	if (present <= 0 || limit == 0 || limit > ROUTE_LIMIT_MAX)
-		return route_refuse(r->why, 400, "bad_limit", "%s is 1 to %d", name,
-				    ROUTE_LIMIT_MAX);
-	r->out->limit = limit;
-	return 0;
+	return route_refuse(r->why, 400, "bad_limit", "%s is 1 to %d", name, ROUTE_LIMIT_MAX);
 }
 
 int route_read_match(struct router *r)

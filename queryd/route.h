@@ -2,7 +2,8 @@
  * route.h - what a person asked for (API.md).
  *
  *     /<key>/<stat>/<date>/<hour>   /<key>/<stat>/<date>   /<key>/<stat>?from=&to=&step=   /<key>
- *     /v1/series?key=&stat=&date=&hour=   (the same four)   /v1/keys?match=&limit=&after=
+ *     /<key>/moving_average/<n>?to=
+ *     /v1/series?key=&stat=&date=&hour=&n=   (the same five)   /v1/keys?match=&limit=&after=
  *     /v1/query?match=&stat=&from=&to=&step=&by=   /v1/top?match=&stat=&n=&from=&to=
  *     /v1/ledger?from=&to=   /metrics  /healthz  /readyz   and Graphite's (graphite.h)
  *
@@ -36,6 +37,7 @@ enum route {
 	ROUTE_DAY,
 	ROUTE_RANGE,
 	ROUTE_KEY,
+	ROUTE_MOVING,
 	ROUTE_KEYS,
 	ROUTE_QUERY,
 	ROUTE_TOP_KEYS,
@@ -68,11 +70,11 @@ struct route_request {
 	size_t key_size;
 	struct stat_asked stat;
 	enum kind kind;          /* 0: any that has the stat */
-	int64_t from_hour;       /* [from, to) */
+	int64_t from_hour;       /* [from, to); of MOVING only to */
 	int64_t to_hour;
 	enum route_step step;
 	struct glob match;       /* KEYS, QUERY, TOP_KEYS */
-	uint32_t limit;          /* KEYS, TOP_KEYS */
+	uint32_t limit;          /* KEYS, TOP_KEYS; MOVING: n */
 	uint8_t by[ROUTE_BY_BYTES]; /* QUERY: the tag to group by, if by_size > 0 */
 	size_t by_size;
 };

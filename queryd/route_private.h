@@ -1,5 +1,5 @@
 /*
- * route_private.h - one request being read: for route.c and route_many.c.
+ * route_private.h - one request being read: for route.c, route_many.c and route_moving.c.
  *
  * Readers take a parameter or a part of the path, put what it says into the request, and
  * refuse what they cannot read with a sentence that says what to do.
@@ -8,6 +8,8 @@
 #define QUERYD_ROUTE_PRIVATE_H
 
 #include "queryd/route.h"
+
+#define ROUTE_MOVING_STAT "moving_average"
 
 struct router {
 	struct slice query;
@@ -28,6 +30,15 @@ int route_read_step(struct router *r);                 /* step= */
 int route_read_match(struct router *r);                /* match= */
 /* A count in a parameter, 1 to ROUTE_LIMIT_MAX, into r->out->limit. */
 int route_read_limit(struct router *r, const char *name, uint32_t fallback);
+
+/* Reads one end of a range, `from` or `to`, as an hour. 0, or -EINVAL with r->why. */
+int route_read_end(struct router *r, const char *name, int64_t *hour);
+
+/* Reads a number from 1 to most (at most 9999). False for another text; *out is then unchanged. */
+bool route_count(struct slice text, uint32_t most, uint32_t *out);
+
+/* The moving average of the last elements of r->out's key, text being how many. As above. */
+int route_read_moving(struct router *r, struct slice text, bool decoded);
 
 /* /v1/query, /v1/top, /v1/ledger. */
 int route_read_query(struct router *r);

@@ -2,7 +2,6 @@
 #include "relay/windows.h"
 
 #include "proto/glob.h"
-#include "proto/window.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +10,7 @@
 
 #define WINDOWS_EXPECTED "GLOB = elements, 1 to 1024"
 
-static_assert(WINDOW_MAX == 1024, "WINDOWS_EXPECTED says so");
+static_assert(WINDOWS_MOST == 1024, "WINDOWS_EXPECTED says so");
 
 struct windows_rule {
 	struct glob glob;
@@ -31,7 +30,7 @@ static const char *windows_read(struct slice line, struct windows_rule *out)
 		return WINDOWS_EXPECTED;
 	for (size_t i = at; i < line.size; i++)
 		elements = 10 * elements + (uint32_t)(line.ptr[i] - '0');
-	if (elements == 0 || elements > WINDOW_MAX)
+	if (elements == 0 || elements > WINDOWS_MOST)
 		return WINDOWS_EXPECTED;
 	out->elements = elements;
 	return glob_compile(&out->glob, slice_of(line.ptr, at - 3));
@@ -86,7 +85,7 @@ uint32_t windows_take(struct windows *w, struct slice series)
 	}
 	w->held++;
 	tally_set(&w->counters->windows, w->held);
-	return w->rules[i - 1].elements;
+	return w->rules[i - 1].elements + 1;
 }
 
 void windows_give(struct windows *w, size_t count)

@@ -1,8 +1,9 @@
 /*
  * windows.h - of which keys the last elements are kept (`[windows]` of the configuration).
  *
- * Globs over whole canonical series, each with how many elements; the last one that matches
- * decides. How many windows all partitions of a process may hold is bounded: one more is refused and
+ * Globs over whole canonical series, each with how many elements, 1 to WINDOWS_MOST; the last one that
+ * matches decides. One element more is kept: by its second a reader sees whether the ones before it
+ * that are gone might have been among the last. How many windows all partitions of a process may hold is bounded: one more is refused and
  * counted, and its key's hour goes without. Asked once for each new cell, not for each sample.
  *
  * Pure; one thread. Memory: 8 KiB a glob.
@@ -11,12 +12,14 @@
 #define RELAY_WINDOWS_H
 
 #include "proto/slice.h"
+#include "proto/window.h"
 #include "relay/counters.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define WINDOWS_GLOBS 64
+#define WINDOWS_MOST  (WINDOW_MAX - 1)
 
 struct windows {
 	/* private */
@@ -38,7 +41,8 @@ int windows_init(struct windows *w, const char *lines, size_t max, struct relay_
 /* Frees the rules. */
 void windows_release(struct windows *w);
 
-/* The elements to keep of a series' hour, whose window then counts as held; 0: none, or no more. */
+/* The elements to keep of a series' hour, the one more among them; its window then counts as held. 0:
+ * none, or no more. */
 uint32_t windows_take(struct windows *w, struct slice series);
 
 /* So many windows have gone. */

@@ -51,11 +51,13 @@ static inline struct plan_store_cell *plan_store_add(struct plan_store *s, int64
 						     uint64_t pid, enum kind kind)
 {
 	struct plan_store_cell *c = &s->cells[s->count++];
-	size_t i = stat_kind_index(kind);
+	size_t i = plan_kind_index(kind);
 
 	assert_true(s->count <= PLAN_STORE_CELLS);
 	*c = (struct plan_store_cell){ .hour = hour, .pid = pid, .kind = kind };
 	buf_init(&c->blob, LIMIT_CELL_BYTES);
+	if (i >= STAT_KINDS) /* windows have no name */
+		return c;
 	if (!s->known[i] || (double)hour > s->last[i])
 		s->last[i] = (double)hour;
 	if (!s->known[i] || (double)hour * 3600 < s->first[i])
@@ -128,7 +130,7 @@ static inline void plan_store_answer_cells(struct plan_store *s, struct plan *pl
 	for (i = 0; i < s->count; i++) {
 		const struct plan_store_cell *c = &s->cells[i];
 		if (c->hour == hour && c->pid == command->pid &&
-		    command->kinds & 1u << stat_kind_index(c->kind))
+		    command->kinds & 1u << plan_kind_index(c->kind))
 			plan_put_cell(plan, index, c->kind, buf_view(&c->blob));
 	}
 }

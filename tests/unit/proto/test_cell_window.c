@@ -199,7 +199,7 @@ static void what_is_never_written_is_refused(void **state)
 		size_t size;
 	} rows[] = {
 		{ { 1, 'w', 0, 0, 0 }, 5 },                     /* of no elements */
-		{ { 1, 'w', 0, 0, 0x81, 8 }, 6 },               /* of 1,025 */
+		{ { 1, 'w', 0, 0, 0x82, 8 }, 6 },               /* of 1,026 */
 		{ { 1, 'w', 1, 0, 9 }, 5 },                     /* sampled, but no samples */
 		{ { 1, 'w', 0, 1, 9 }, 5 },                     /* an element too few */
 		{ { 1, 'w', 0, 1, 9, 5, 0, 0, 16, 0, 0, 0, 16 }, 13 }, /* too many */

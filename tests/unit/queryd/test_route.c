@@ -75,6 +75,38 @@ static void three_parts_are_a_day_and_one_is_a_key(void **state)
 	assert_int_equal(request.kind, KIND_SET);
 }
 
+static void a_moving_average_is_of_so_many_elements(void **state)
+{
+	(void)state;
+	assert_asked("/k/moving_average/5", "", ROUTE_MOVING);
+	assert_key("k");
+	assert_int_equal(request.limit, 5);
+	assert_int_equal(request.kind, 0);
+	assert_int_equal(request.to_hour, HOUR + 1);
+	assert_string_equal(request.stat.name, "moving_average");
+	assert_asked("/k/moving_average/1024/", "to=2026-11-19&kind=distribution", ROUTE_MOVING);
+	assert_int_equal(request.to_hour, DAY * 24 - 24);
+	assert_int_equal(request.kind, KIND_DISTRIBUTION);
+	assert_asked("/v1/series", "key=a%2Fb&stat=moving_average&n=17", ROUTE_MOVING);
+	assert_key("a/b");
+	assert_int_equal(request.limit, 17);
+	assert_refused("/k/moving_average", "", 400, "bad_limit");
+	assert_refused("/k/moving_average/0", "", 400, "bad_limit");
+	assert_refused("/k/moving_average/1025", "", 400, "bad_limit");
+	assert_refused("/k/moving_average/99999999999", "", 400, "bad_limit");
+	assert_refused("/k/moving_average/5x", "", 400, "bad_limit");
+	assert_refused("/k/moving_average/%zz", "", 400, "bad_limit");
+	assert_refused("/k/moving_average/2026-11-20", "", 400, "bad_limit");
+	assert_refused("/k/moving_average/5", "to=soon", 400, "bad_range");
+	assert_refused("/k/moving_average/5", "kind=counter", 400, "stat_not_for_kind");
+	assert_refused("/k/moving_average/5", "kind=x", 400, "bad_kind");
+	assert_refused("/v1/series", "key=k&stat=moving_average", 400, "bad_limit");
+	assert_refused("/v1/series", "key=k&stat=moving_average&n=-1", 400, "bad_limit");
+	assert_refused("/v1/query", "match=k&stat=moving_average&from=-1h", 400, "bad_stat");
+	/* A day and an hour behind it are of a stat, which this is not. */
+	assert_refused("/k/moving_average/2026-11-20/13", "", 400, "bad_stat");
+}
+
 static void the_path_is_cut_before_it_is_decoded(void **state)
 {
 	(void)state;
@@ -127,7 +159,7 @@ static void what_is_not_built_is_not_found(void **state)
 {
 	static const char *const cases[] = {
 		"", "x", "/", "/v1/nothing",
-		"/k/moving_average/5", "/a/b/c/d/e", "/k/max/2026-11-20/13/x", "http://host",
+		"/k/max/2026-11-20/13/5", "/a/b/c/d/e", "/k/max/2026-11-20/13/x", "http://host",
 	};
 	size_t i;
 
@@ -331,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(four_parts_are_an_hour),
 		cmocka_unit_test(three_parts_are_a_day_and_one_is_a_key),
+		cmocka_unit_test(a_moving_average_is_of_so_many_elements),
 		cmocka_unit_test(the_path_is_cut_before_it_is_decoded),
 		cmocka_unit_test(a_key_that_cannot_be_is_refused),
 		cmocka_unit_test(fixed_paths_win_for_exactly_themselves),

@@ -94,7 +94,7 @@ static void test_cells_of_one_hour_share_a_name_and_hours_do_not(void **state)
 /* An image whose keys `w.*` have windows of 2, one at a time at most. */
 static void use_windows(struct fixture *f, size_t max)
 {
-	assert_int_equal(windows_init(&f->windows, "w.* = 2\n", max, &f->counters), 0);
+	assert_int_equal(windows_init(&f->windows, "w.* = 1\n", max, &f->counters), 0);
 	image_reset(&f->im);
 	image_init(&f->im, next_pid, &f->random, &f->windows);
 }
