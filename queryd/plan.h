@@ -34,9 +34,8 @@
  * plan_kind_index(), which for the others is stat_kind_index(). */
 #define PLAN_KINDS (STAT_KINDS + 1)
 
-/* The kind of an index below PLAN_KINDS, and back. */
-enum kind plan_kind(size_t index);
-size_t plan_kind_index(enum kind kind);
+enum kind plan_kind(size_t index);      /* the kind of an index below PLAN_KINDS */
+size_t plan_kind_index(enum kind kind); /* the index of a kind */
 
 #define PLAN_WINDOW_HOURS 48
 #define PLAN_TRIES        5
