@@ -268,9 +268,10 @@ static int session_split(struct session *s, struct frame_streams *streams,
 	struct frame_stream *list = streams->list;
 	size_t from = 0;
 
-	if (streams->count > 1)
-		qsort(list, streams->count, sizeof(*list), session_by_partition);
-	if (streams->count > 0 && list[streams->count - 1].partition >= s->hub->partitions)
+	if (streams->count == 0)
+		return 0;
+	qsort(list, streams->count, sizeof(*list), session_by_partition);
+	if (list[streams->count - 1].partition >= s->hub->partitions)
 		return ERR_OUT_OF_RANGE;
 	for (size_t i = 0; i < streams->count; i++)
 		if (!session_owns(s, &list[i].id))

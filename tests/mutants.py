@@ -24,7 +24,7 @@ TESTS = {
     "agent/outbox.c": ["agent/test_outbox", "agent/test_outbox_states", "agent/test_outbox_restore",
                        "agent/test_outbox_edges", "agent/test_outbox_contract", "agent/test_delivery",
                        "agent/test_delivery_spool"],
-    "relay/session_fsm.c": ["relay/test_session_fsm", "relay/test_committer_session"],
+    "relay/session_fsm.c": ["relay/test_session_fsm", "relay/test_session_edges", "relay/test_committer_session"],
     "relay/committer.c": ["relay/test_committer", "relay/test_committer_refusal",
                           "relay/test_committer_session", "relay/test_delivery"],
 }
