@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Breaks the cores that the contract rests on, one operator at a time, and sees who notices.
 
-    tests/mutants.py [--build build/release] [--more] [--sample N] [--seconds S] [FILE...]
+    tests/mutants.py [--build build] [--more] [--sample N] [--seconds S] [FILE...]
 
 Each mutant of FILE (default: the outbox, the session and the committer) is compiled alone, linked in front
 of its library into that module's unit tests and the simulator, and run: the tests first, then S seconds of
 seeds. --more also deletes statements and changes 0 and 1. One that compiles to the very same code is no mutant. What nobody notices is listed, to be read: a test
-is missing, or the code says the same thing twice. Needs a build (`make test` leaves one).
+is missing, or the code says the same thing twice. Needs the builds that CI leaves: the tests are
+those under ASan and UBSan, the simulator is the release's.
 """
 import argparse
 import concurrent.futures
@@ -25,10 +26,11 @@ TESTS = {
                        "agent/test_outbox_edges", "agent/test_outbox_contract", "agent/test_delivery",
                        "agent/test_delivery_spool"],
     "relay/session_fsm.c": ["relay/test_session_fsm", "relay/test_session_edges", "relay/test_committer_session"],
-    "relay/committer.c": ["relay/test_committer", "relay/test_committer_refusal",
+    "relay/committer.c": ["relay/test_committer", "relay/test_committer_edges", "relay/test_committer_refusal",
                           "relay/test_committer_session", "relay/test_delivery"],
 }
 COMPILE = "cc -std=c11 -D_GNU_SOURCE -I. -I{gen} -isystem /usr/include/hiredis -O1 -w -fPIE -c".split()
+CHECKED = "-fsanitize=address,undefined -fno-sanitize-recover=undefined".split()
 UNIT_SECONDS = 60
 
 SKIPPED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|'
@@ -73,30 +75,30 @@ class Judge:
 
     def __init__(self, path, build, folder, seconds):
         self.path, self.build, self.folder, self.seconds = path, build, folder, seconds
-        self.compile = [w.format(gen=os.path.join(os.path.dirname(build), "gen")) for w in COMPILE]
-        self.links = [(name, self.link_line(f"{build}/unit/{name}"))
+        self.compile = [w.format(gen=f"{build}/gen") for w in COMPILE]
+        self.links = [(name, self.link_line(f"{build}/asan/unit/{name}", "MODE=asan"))
                       for name in TESTS.get(path) or sys.exit(f"no tests are named for {path}")]
-        self.links.append(("sim", self.link_line(f"{build}/sim")))
+        self.simulator = self.link_line(f"{build}/release/sim")
         with open(path) as source:
             self.source = source.read()
         self.code = self.object(self.source, f"{folder}/whole")[0]
 
     @staticmethod
-    def link_line(program):
-        """The words of make's own command, its first library marked."""
-        said = subprocess.run(["make", "-n", "-B", "V=1", program], capture_output=True, text=True,
-                              check=True).stdout
+    def link_line(program, *more):
+        """make's own command: what comes before the first library, the rest, and where its output is."""
+        said = subprocess.run(["make", "-n", "-B", "V=1", *more, program], capture_output=True,
+                              text=True, check=True).stdout
         words = shlex.split([line for line in said.splitlines() if f"-o {program} " in line][-1])
         first = next(i for i, w in enumerate(words) if w.endswith(".a"))
         return words[:first], words[first:], words.index(program)
 
-    def object(self, source, place):
+    def object(self, source, place, *more):
         """(what the code is, object file); (None, None): it does not compile."""
         # The same name each time: it is part of the object.
         os.makedirs(place, exist_ok=True)
         with open(f"{place}/m.c", "w") as out:
             out.write(source)
-        done = subprocess.run([*self.compile, "-o", f"{place}/m.o", f"{place}/m.c"],
+        done = subprocess.run([*self.compile, *more, "-o", f"{place}/m.o", f"{place}/m.c"],
                               capture_output=True)
         if done.returncode:
             return None, None
@@ -105,17 +107,17 @@ class Judge:
         text = text.replace(place.encode(), b"")
         return hashlib.sha256(text).digest(), f"{place}/m.o"
 
-    def run(self, name, link, made, place):
-        """Whether this program noticed."""
+    def run(self, name, link, made, place, seconds):
+        """Whether this program noticed; the simulator runs for so long, a test at most."""
         before, after, at = link
         words = before[:at] + [f"{place}/p"] + before[at + 1:] + [made] + after
         if subprocess.run(words, capture_output=True).returncode:
             return True
-        command, seconds = [f"{place}/p"], UNIT_SECONDS
+        command, most = [f"{place}/p"], seconds
         if name == "sim":
-            command, seconds = [*command, "--seconds", str(self.seconds)], 10 * self.seconds + 60
+            command, most = [*command, "--seconds", str(seconds)], 10 * seconds + 60
         try:
-            return subprocess.run(command, capture_output=True, timeout=seconds, cwd=place,
+            return subprocess.run(command, capture_output=True, timeout=most, cwd=place,
                                   stdin=subprocess.DEVNULL).returncode != 0
         except subprocess.TimeoutExpired:
             return True
@@ -124,14 +126,17 @@ class Judge:
         """Who noticed: a program, "" nobody, "same" or "invalid" no mutant at all."""
         offset, old, new = mutant
         place = f"{self.folder}/{offset}-{abs(hash(new))}"
-        code, made = self.object(self.source[:offset] + new + self.source[offset + len(old):], place)
+        whole = self.source[:offset] + new + self.source[offset + len(old):], place
+        code, made = self.object(*whole)
         try:
             if made is None or code == self.code:
                 return mutant, "invalid" if made is None else "same"
+            checked = self.object(*whole, *CHECKED)[1]
             for name, link in self.links:
-                if self.run(name, link, made, place):
+                if self.run(name, link, checked, place, UNIT_SECONDS):
                     return mutant, name
-            return mutant, ""
+            made = self.object(*whole)[1]
+            return mutant, "sim" if self.run("sim", self.simulator, made, place, self.seconds) else ""
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
@@ -162,7 +167,7 @@ def judge_file(path, args, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", default="build/release")
+    parser.add_argument("--build", default="build")
     parser.add_argument("--more", action="store_true", help="not operators alone")
     parser.add_argument("--sample", type=int, help="only so many of each file")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
