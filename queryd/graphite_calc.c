@@ -171,9 +171,11 @@ int graphite_moving_average(const struct graphite_call *call, struct graphite_li
 
 /* ---- buckets -------------------------------------------------------------------------------- */
 
-static int bucket(struct graphite_series *s, int64_t interval, enum graphite_fold fold)
+/* Buckets begin at multiples of the interval, or where the series does. */
+static int bucket(struct graphite_series *s, int64_t interval, enum graphite_fold fold,
+		  bool from_start)
 {
-	int64_t start = s->start - s->start % interval;
+	int64_t start = s->start - (from_start ? 0 : s->start % interval);
 	int64_t end = s->start + (int64_t)s->count * s->step;
 	size_t count = s->count ? (size_t)((end - start + interval - 1) / interval) : 0;
 	struct graphite_series made = { 0 };
@@ -199,6 +201,7 @@ static int bucket(struct graphite_series *s, int64_t interval, enum graphite_fol
 int graphite_summarize(const struct graphite_call *call, struct graphite_list *list)
 {
 	const struct slice text = call->args[1]->text;
+	const bool from_start = call->args[3] && call->args[3]->number != 0;
 	enum graphite_fold fold = GRAPHITE_SUM;
 	int64_t interval;
 	size_t i;
@@ -212,12 +215,14 @@ int graphite_summarize(const struct graphite_call *call, struct graphite_list *l
 		/* There is nothing between two points. */
 		int64_t steps = (interval + s->step - 1) / s->step;
 		char *name = NULL;
-		status = bucket(s, steps * s->step, fold);
+		status = bucket(s, steps * s->step, fold, from_start);
 		if (status == 0)
-			status = graphite_series_text(&name, "summarize(%s, \"%.*s\", \"%s\")",
+			status = graphite_series_text(&name,
+						      "summarize(%s, \"%.*s\", \"%s\"%s)",
 						      s->name, (int)text.size,
 						      (const char *)text.ptr,
-						      graphite_fold_name(fold));
+						      graphite_fold_name(fold),
+						      from_start ? ", true" : "");
 		if (status == 0)
 			status = rename_series(s, &name);
 	}

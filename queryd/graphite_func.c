@@ -33,9 +33,9 @@ static const struct graphite_func funcs[] = {
 	  { LIST, { "n", GRAPHITE_INTEGER, false, NULL } }, graphite_highest_average },
 	{ "limit", NULL, "Filter Series", "The first n series.",
 	  { LIST, { "n", GRAPHITE_INTEGER, false, NULL } }, graphite_limit },
-	{ "maxSeries", NULL, "Combine", "One series: the greatest of all at each time.",
+	{ "maxSeries", "max", "Combine", "One series: the greatest of all at each time.",
 	  { LISTS }, graphite_max_series },
-	{ "minSeries", NULL, "Combine", "One series: the least of all at each time.",
+	{ "minSeries", "min", "Combine", "One series: the least of all at each time.",
 	  { LISTS }, graphite_min_series },
 	{ "movingAverage", NULL, "Calculate",
 	  "The average of a window of points, or of time, that ends at each point.",
@@ -53,7 +53,8 @@ static const struct graphite_func funcs[] = {
 	  "Buckets of an interval. The values are put together, not their samples: for a median of "
 	  "days ask for days.",
 	  { LIST, { "intervalString", GRAPHITE_INTERVAL, false, NULL },
-	    { "func", GRAPHITE_FOLD, true, "sum" } }, graphite_summarize },
+	    { "func", GRAPHITE_FOLD, true, "sum" },
+	    { "alignToFrom", GRAPHITE_BOOLEAN, true, NULL } }, graphite_summarize },
 };
 
 #define FUNC_COUNT (sizeof(funcs) / sizeof(*funcs))

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GRAPHITE_PARAMS       3
+#define GRAPHITE_PARAMS       4
 #define GRAPHITE_STRING_BYTES 1024
 #define GRAPHITE_WHY_SIZE     200
 

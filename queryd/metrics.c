@@ -21,6 +21,7 @@ static const struct tally_row rows[] = {
 	REQUESTS(ROUTE_DAY, "day"),
 	REQUESTS(ROUTE_RANGE, "range"),
 	REQUESTS(ROUTE_KEY, "key"),
+	REQUESTS(ROUTE_MOVING, "moving"),
 	REQUESTS(ROUTE_KEYS, "keys"),
 	REQUESTS(ROUTE_QUERY, "query"),
 	REQUESTS(ROUTE_TOP_KEYS, "top"),

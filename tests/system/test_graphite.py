@@ -33,11 +33,16 @@ def encoded(text):
     return urllib.parse.quote(text, safe="!'()*-._~")
 
 
+def wrapped(target, ref):
+    """A panel's target as Grafana 10 and later send it, blanks and all."""
+    return f'aliasSub({target}, "(^.*$)", "\\1 {ref}")'
+
+
 def browser_render(queryd, targets, start, until, points=1000):
     """What Grafana's panels send: every target wrapped, `key=value` joined in that order."""
     parts = []
     for ref, target in targets.items():
-        parts.append("target=" + encoded(f'aliasSub({target},"(^.*$)","\\1 {ref}")'))
+        parts.append("target=" + encoded(wrapped(target, ref)))
     parts += [f"from={start}", f"until={until}", "format=json", f"maxDataPoints={points}"]
     status, kind, text = request(queryd, "POST", "/render", "&".join(parts), FORM)
     assert kind == "application/json"
@@ -151,7 +156,14 @@ def test_tags(filled):
     ("highestAverage(shop.*.time.max, 1)", {"shop.cart.time.max": [100]}),
     ("movingAverage(shop.errors.sum, '2h')", {'movingAverage(shop.errors.sum,"2h")': [3]}),
     ("summarize(shop.errors.sum, '1d', 'sum')", {'summarize(shop.errors.sum, "1d", "sum")': [3]}),
+    ("summarize(shop.errors.sum, '1d', 'sum', false)", {'summarize(shop.errors.sum, "1d", "sum")': [3]}),
+    ("max(shop.*.time.max)", {"maxSeries(shop.*.time.max)": [100]}),
+    ("min(shop.*.time.max)", {"minSeries(shop.*.time.max)": [15]}),
+    ("alias(constantLine(5), 'limit')", {"limit": [5]}),
+    ("aliasByNode(seriesByTag('name=shop.cart.time.max', 'host=~web.*'), 'host')",
+     {"web.1": [7], "web.2": [9]}),
     ("no.such.thing.max", {}),
+    ("undefined", {}),      # a panel whose query is still empty, wrapped
 ])
 def test_functions(filled, target, want):
     queryd, hour = filled
@@ -185,7 +197,7 @@ def test_the_editor(filled):
     status, _, text = request(queryd, "POST", "/metrics/find", "query=shop.{cart,pay}.time.p*", FORM)
     assert [(n["text"], n["leaf"]) for n in json.loads(text)] == [
         ("p90", 1), ("p95", 1), ("p99", 1), ("p99_9", 1)]
-    assert request(queryd, "GET", "/metrics/expand?query=shop.*.time")[2] == \
+    assert request(queryd, "GET", "/metrics/expand?query=shop.*.time", headers=FORM)[2] == \
         '{"results":["shop.cart.time","shop.pay.time"]}\n'
     window = f"from={hour}&until={hour + 1}"
     tags = request(queryd, "GET", f"/tags/autoComplete/tags?expr=&limit=100&{window}")[2]
@@ -195,6 +207,63 @@ def test_the_editor(filled):
             [(spelling, "name=shop.cart.time.max"), (spelling, "host=~web"), ("tag", "host"),
              ("valuePrefix", "web"), ("limit", "100")]))[2]
         assert json.loads(text) == ["web.1", "web.2"]
+
+
+# What Grafana's sources (public/app/plugins/datasource/graphite/datasource.ts, pkg/tsdb/graphite) send for
+# one thing a person does, in their order of parameters and with their escapes.
+RECORDED = [
+    # Save & test, by the browser and by the backend
+    ("POST", "/render", "target=aliasSub(constantLine(100)%2C%20%22(%5E.*%24)%22%2C%20%22%5C1%20A%22)"
+                        "&from={from}&until={until}&format=json&maxDataPoints=300"),
+    ("POST", "/render", "format=json&from={from}&maxDataPoints=100&target=constantLine%28100%29&until={until}"),
+    # Save & test of Grafana up to 6, and a variable of all first nodes
+    ("GET", "/metrics/find?query=*", None),
+    # two panels' targets, relative times, a data source with a cache timeout
+    ("POST", "/render", "target=aliasSub(alias(shop.*.time.median%2C%20'x')%2C%20%22(%5E.*%24)%22%2C%20%22%5C1%20A%22)"
+                        "&target=aliasSub(shop.errors.sum%2C%20%22(%5E.*%24)%22%2C%20%22%5C1%20a_b%22)"
+                        "&from=-6h&until=now&format=json&cacheTimeout=60&maxDataPoints=1421"),
+    # the same by the backend, to a URL whose query is empty
+    ("POST", "/render?", "format=json&from={from}&maxDataPoints=1421&target=aliasSub%28summarize%28shop."
+                         "errors.sum%2C+%271h%27%2C+%27sum%27%2C+false%29%2C+%22%28%5E.%2A%24%29%22%2C+%22%5C1+A%22%29"
+                         "&until={until}"),
+    # variables: the next node, whole paths, tags, values of a tag
+    ("POST", "/metrics/find?from={from}&until={until}", "query=shop.*"),
+    ("POST", "/metrics/find?from={from}&until={until}", "query=shop.%2A"),
+    ("GET", "/metrics/expand?query=shop.*.time&from={from}&until={until}", None),
+    ("GET", "/metrics/expand?from={from}&query=shop.%2A.time&until={until}", None),
+    ("GET", "/tags/autoComplete/tags?limit=10000&from={from}&until={until}", None),
+    ("GET", "/tags/autoComplete/tags?expr=name%3Dshop.cart.time.max&tagPrefix=h", None),
+    ("GET", "/tags/autoComplete/values?expr=name%3Dshop.cart.time.max&tag=host&limit=10000", None),
+    # annotations, the editor's functions, the version
+    ("GET", "/events/get_data?from=-6h&until=now&tags=deploy", None),
+    ("GET", "/events/get_data?from={from}&until={until}", None),
+    ("GET", "/functions", None),
+    ("GET", "/version", None),
+]
+
+
+@pytest.mark.parametrize("method, path, body", RECORDED)
+def test_recorded_requests_have_answers(filled, method, path, body):
+    queryd, _ = filled
+    now = int(time.time())
+    times = {"from": now - 6 * HOUR - 1, "until": now + 1}
+    status, kind, text = request(queryd, method, path.format(**times), body and body.format(**times),
+                                 FORM if body or "expand" in path else None)
+    assert status == 200, text
+    if path == "/version":
+        assert text == "1.1.10"
+        return
+    assert kind == "application/json"
+    answer = json.loads(text)
+    if "get_data" in path:
+        assert answer == []
+    else:
+        assert answer, path
+    if path.startswith("/render"):
+        for series in answer:
+            # The reference is the last word, from which Grafana takes it.
+            assert series["target"].split(" ")[-1] in ("A", "a_b", "100")
+            assert all(len(point) == 2 for point in series["datapoints"])
 
 
 def test_what_grafana_asks_once(filled):

@@ -125,6 +125,24 @@ static void buckets_begin_at_whole_intervals(void **state)
 	assert_values(0, want, 3);
 }
 
+/* Grafana's editor always says where buckets begin, if only that it does not care. */
+static void buckets_begin_where_the_series_does_if_asked(void **state)
+{
+	const double values[] = { 1, 2, NAN, 4, 5 }, whole[] = { 1, 6, 5 }, aligned[] = { 3, 9 };
+
+	(void)state;
+	add("a", 2 * STEP, STEP, values, 5);
+	assert_int_equal(run("summarize(a,'3h','sum',false)"), 0);
+	assert_values(0, whole, 3);
+	assert_string_equal(list.list[0].name, "summarize(a, \"3h\", \"sum\")");
+	graphite_list_release(&list);
+	add("b", 2 * STEP, STEP, values, 5);
+	assert_int_equal(run("summarize(b,'3h','sum',true)"), 0);
+	assert_int_equal(list.list[0].start, 2 * STEP);
+	assert_values(0, aligned, 2);
+	assert_string_equal(list.list[0].name, "summarize(b, \"3h\", \"sum\", true)");
+}
+
 static void different_steps_and_starts_combine(void **state)
 {
 	const double fine[] = { 1, 3, 5, NAN }, coarse[] = { 10, 20 }, late[] = { 100 };
@@ -222,6 +240,7 @@ int main(void)
 		TEST(a_moving_average_does_not_drift),
 		TEST(a_window_wider_than_all_leaves_nothing),
 		TEST(buckets_begin_at_whole_intervals),
+		TEST(buckets_begin_where_the_series_does_if_asked),
 		TEST(different_steps_and_starts_combine),
 		TEST(common_tags_stay),
 		TEST(names_sort_by_bytes_or_by_numbers),
