@@ -167,12 +167,15 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR    ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
 install: all ## install programs, units, examples and manuals below DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/hourglass \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/man/man8
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/hourglass/grafana $(DESTDIR)$(PREFIX)/share/hourglass/prometheus
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	for unit in packaging/systemd/*; do \
 		sed -e 's|@BINDIR@|$(PREFIX)/bin|;s|@SYSCONFDIR@|$(SYSCONFDIR)|' $$unit \
 			> $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; done
 	install -m 644 packaging/sysusers/hourglass.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	for folder in grafana prometheus; do \
+		install -m 644 packaging/$$folder/* $(DESTDIR)$(PREFIX)/share/hourglass/$$folder || exit 1; done
 	for program in $(PROGRAMS); do \
 		name=$${program##*/}; \
 		$$program --help | sed -e 's/\\/\\e/g; s/^\./\\\&./' > $(B)/$$name.help && \

@@ -19,7 +19,7 @@ run="redis-server python3 netcat-openbsd curl"
 clang=$(apt-cache depends clang 2>/dev/null | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p')
 fuzz="clang libclang-rt-${clang:-14}-dev"
 test="libcmocka-dev python3-pytest python3-pytest-xdist python3-redis python3-msgpack
-	python3-statsd libnet-statsd-perl"
+	python3-statsd libnet-statsd-perl python3-yaml"
 
 case "${1:-build}" in
 build) wanted="$build" ;;

@@ -25,7 +25,8 @@ def test_everything_is_installed(installed):
     for path in ["usr/bin/hourglass-agent", "usr/bin/hourglass-relay", "usr/bin/hourglass-queryd",
                  *(f"lib/systemd/system/{socket}" for socket in SOCKETS), "usr/lib/sysusers.d/hourglass.conf",
                  "etc/hourglass/agent.conf", "etc/hourglass/relay.conf", "etc/hourglass/queryd.conf",
-                 "usr/share/man/man8/hourglass-agent.8"]:
+                 "usr/share/man/man8/hourglass-agent.8", "usr/share/hourglass/grafana/hourglass.json",
+                 "usr/share/hourglass/prometheus/hourglass.rules.yml"]:
         assert (installed / path).exists(), path
     for unit in UNITS:
         text = (installed / "lib/systemd/system" / unit).read_text()
