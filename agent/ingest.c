@@ -125,10 +125,46 @@ void ingest_refuse_line(struct ingest *r, struct slice line, int reason)
 	intake_count_reject(r->intake, line);
 }
 
+/* Which series a line is likely about: a guess from its ends, for most lines are `name:value|type`. */
+static struct table_hint ingest_guess(struct slice line)
+{
+	const uint8_t *colon = memchr(line.ptr, ':', line.size);
+	struct table_hint hint = { KIND_DISTRIBUTION, slice_of(line.ptr, 0) };
+	uint8_t last = line.size > 0 ? line.ptr[line.size - 1] : 0;
+
+	if (colon != NULL)
+		hint.series.size = (size_t)(colon - line.ptr);
+	if (last == 'c')
+		hint.kind = KIND_COUNTER;
+	else if (last == 'g')
+		hint.kind = KIND_GAUGE;
+	else if (last == 's' && line.size > 1 && line.ptr[line.size - 2] == '|')
+		hint.kind = KIND_SET;
+	return hint;
+}
+
+/* As many lines as can be looked ahead: first all they will need of a large table is fetched. */
+static void ingest_ahead(struct ingest *r, struct slice *text)
+{
+	struct table_hint hints[TABLE_HINTS];
+	struct slice lines[TABLE_HINTS];
+	size_t count = 0;
+
+	while (count < TABLE_HINTS && line_split(text, &lines[count])) {
+		hints[count] = ingest_guess(lines[count]);
+		count++;
+	}
+	intake_warm(r->intake, hints, count);
+	for (size_t i = 0; i < count; i++)
+		ingest_line(r, lines[i]);
+}
+
 void ingest_text(struct ingest *r, struct slice text)
 {
 	struct slice line;
 
+	while (intake_is_large(r->intake) && text.size > 0)
+		ingest_ahead(r, &text);
 	while (line_split(&text, &line))
 		ingest_line(r, line);
 }

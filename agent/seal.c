@@ -157,34 +157,20 @@ static void seal_piece(struct seal *s, const struct table_group *g)
 	seal_put(s, g, count);
 }
 
-/* Collects one value, or one member's hash. */
-static void seal_value(struct seal *s, const struct table_group *g, uint64_t word)
+/* Values, or members' hashes: both are eight bytes. */
+static void seal_values(struct seal *s, const struct table_group *g)
 {
+	struct values_reader reader = values_read(&g->values);
+	double *values = s->values;
 	double value;
+	uint64_t run;
 
-	memcpy(&value, &word, sizeof(value));
-	if (g->series->kind == KIND_SET)
-		((uint64_t *)s->values)[s->value_count++] = word;
-	else
-		((double *)s->values)[s->value_count++] = value;
-	if (s->value_count == SEAL_PIECE_VALUES)
-		seal_piece(s, g);
-}
-
-static void seal_words(struct seal *s, const struct table_group *g)
-{
-	for (const struct table_chunk *chunk = g->chunks; chunk != NULL; chunk = chunk->next)
-		for (uint32_t i = 0; i < chunk->used; i++)
-			seal_value(s, g, chunk->words[i]);
-	seal_piece(s, g);
-}
-
-static void seal_runs(struct seal *s, const struct table_group *g)
-{
-	for (const struct table_chunk *chunk = g->chunks; chunk != NULL; chunk = chunk->next)
-		for (uint32_t i = 0; i < chunk->used; i += 2)
-			for (uint64_t run = chunk->words[i + 1]; run > 0; run--)
-				seal_value(s, g, chunk->words[i]);
+	while (values_next(&reader, &value, &run))
+		for (; run > 0; run--) {
+			values[s->value_count++] = value;
+			if (s->value_count == SEAL_PIECE_VALUES)
+				seal_piece(s, g);
+		}
 	seal_piece(s, g);
 }
 
@@ -197,11 +183,9 @@ static void seal_group(struct seal *s, const struct table_group *g)
 		seal_put(s, g, g->samples);
 		break;
 	case KIND_COUNTER:
-		seal_runs(s, g);
-		break;
 	case KIND_DISTRIBUTION:
 	case KIND_SET:
-		seal_words(s, g);
+		seal_values(s, g);
 		break;
 	case KIND_WINDOW: /* of cells alone */
 		break;

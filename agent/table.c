@@ -11,11 +11,7 @@
 #include <stdlib.h>
 
 #define TABLE_FIRST_SLOTS 256
-#define TABLE_FIRST_WORDS 4
-#define TABLE_MAX_WORDS   2048 /* of a chunk: 16 KiB */
-
-static_assert(TABLE_MAX_WORDS * sizeof(uint64_t) + sizeof(struct table_chunk) <= ARENA_PIECE_MAX,
-	      "a chunk of values is a piece of the arena");
+#define TABLE_NEAR        4
 
 void table_init(struct table *t, struct arena_pool *pool, struct carry *carry, size_t max_keys)
 {
@@ -235,58 +231,6 @@ static struct table_group *table_group(struct table *t, struct table_series *s, 
 	return table_make_group(t, s, second, rate, weight);
 }
 
-/* Room for `count` more words in the group's newest chunk, or NULL. Chunks double, so that
- * one value costs little and many cost hardly more than themselves. */
-static uint64_t *table_words(struct table *t, struct table_group *g, uint32_t count)
-{
-	struct table_chunk *chunk = g->chunks;
-	uint32_t capacity = TABLE_FIRST_WORDS;
-
-	if (chunk == NULL || chunk->capacity - chunk->used < count) {
-		if (chunk != NULL)
-			capacity = 2 * chunk->capacity;
-		if (capacity > TABLE_MAX_WORDS)
-			capacity = TABLE_MAX_WORDS;
-		chunk = arena_take(&t->arena, sizeof(*chunk) + capacity * sizeof(uint64_t));
-		if (chunk == NULL)
-			return NULL;
-		chunk->next = g->chunks;
-		chunk->capacity = capacity;
-		chunk->used = 0;
-		g->chunks = chunk;
-	}
-	chunk->used += count;
-	return &chunk->words[chunk->used - count];
-}
-
-static bool table_put_word(struct table *t, struct table_group *g, uint64_t word)
-{
-	uint64_t *at = table_words(t, g, 1);
-
-	if (at == NULL)
-		return false;
-	*at = word;
-	return true;
-}
-
-/* A counter mostly counts ones: a run of equal values is one pair. */
-static bool table_put_run(struct table *t, struct table_group *g, uint64_t word)
-{
-	struct table_chunk *chunk = g->chunks;
-	uint64_t *at;
-
-	if (chunk != NULL && chunk->words[chunk->used - 2] == word) {
-		chunk->words[chunk->used - 1]++;
-		return true;
-	}
-	at = table_words(t, g, 2);
-	if (at == NULL)
-		return false;
-	at[0] = word;
-	at[1] = 1;
-	return true;
-}
-
 static void table_put_gauge(struct group_gauge *gauge, double value, bool delta)
 {
 	struct group_gauge one = { .samples = 1 };
@@ -330,16 +274,13 @@ void table_fold_gauge(const struct group_gauge *earlier, struct group_gauge *lat
 /* Puts the sample into a group that fits it. */
 static bool table_put(struct table *t, struct table_group *g, const struct line_sample *sample)
 {
-	uint64_t word;
-
-	memcpy(&word, &sample->value, sizeof(word));
 	switch (sample->kind) {
 	case KIND_DISTRIBUTION:
-		return table_put_word(t, g, word);
+		return values_add(&g->values, &t->arena, sample->value);
 	case KIND_COUNTER:
-		return table_put_run(t, g, word);
+		return values_add_run(&g->values, &t->arena, sample->value);
 	case KIND_SET:
-		return table_put_word(t, g, hash64(sample->member));
+		return values_add_hash(&g->values, &t->arena, hash64(sample->member));
 	case KIND_GAUGE:
 		table_put_gauge(g->gauge, sample->value, sample->gauge_delta);
 		return true;
@@ -378,14 +319,46 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 	return 0;
 }
 
+/* The series of a hash, if its slot is where it should be or not far from there. */
+static const struct table_series *table_near(const struct table *t, uint64_t hash)
+{
+	for (size_t at = hash, end = hash + TABLE_NEAR; at < end; at++) {
+		const struct table_series *s = t->series[at & (t->series_capacity - 1)];
+
+		if (s == NULL || s->hash == hash)
+			return s;
+	}
+	return NULL;
+}
+
+void table_warm(const struct table *t, const struct table_hint *hints, size_t count)
+{
+	const struct table_series *series[TABLE_HINTS];
+	uint64_t hashes[TABLE_HINTS];
+
+	assert(count <= TABLE_HINTS && t->series_capacity > 0);
+	for (size_t i = 0; i < count; i++) {
+		hashes[i] = hash64_seeded(hints[i].series, (uint64_t)hints[i].kind);
+		__builtin_prefetch(&t->series[hashes[i] & (t->series_capacity - 1)]);
+	}
+	for (size_t i = 0; i < count; i++)
+		__builtin_prefetch(t->series[hashes[i] & (t->series_capacity - 1)]);
+	for (size_t i = 0; i < count; i++) {
+		series[i] = table_near(t, hashes[i]);
+		if (series[i] != NULL)
+			__builtin_prefetch(series[i]->groups, 1);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (series[i] != NULL && series[i]->groups != NULL)
+			__builtin_prefetch(series[i]->groups->values.chunks, 1);
+}
+
 int table_add_own(struct table *t, struct slice series, double value, int64_t second)
 {
 	struct table_series *s = table_exempt_series(t, KIND_COUNTER, series, TABLE_OWN);
 	struct table_group *g = s ? table_group(t, s, second, 1, 1) : NULL;
-	uint64_t word;
 
-	memcpy(&word, &value, sizeof(word));
-	if (g == NULL || !table_put_run(t, g, word))
+	if (g == NULL || !values_add_run(&g->values, &t->arena, value))
 		return ERR_OVER_LIMIT;
 	g->samples++;
 	t->own_samples++;

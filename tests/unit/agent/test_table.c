@@ -85,14 +85,6 @@ static size_t groups(const struct table_series *s)
 	return count;
 }
 
-static double word_value(uint64_t word)
-{
-	double value;
-
-	memcpy(&value, &word, sizeof(value));
-	return value;
-}
-
 static void test_one_name_may_be_of_several_kinds(void **state)
 {
 	struct world *w = *state;
@@ -110,7 +102,9 @@ static void test_every_value_of_a_distribution_is_kept(void **state)
 {
 	struct world *w = *state;
 	struct table_group *g;
-	double sum = 0;
+	struct values_reader reader;
+	double value, sum = 0;
+	uint64_t run;
 	size_t count = 0;
 
 	for (int i = 0; i < 5000; i++)
@@ -118,9 +112,9 @@ static void test_every_value_of_a_distribution_is_kept(void **state)
 	g = find(w, KIND_DISTRIBUTION, "x")->groups;
 	assert_null(g->next);
 	assert_int_equal(g->samples, 5000);
-	for (const struct table_chunk *c = g->chunks; c != NULL; c = c->next)
-		for (uint32_t i = 0; i < c->used; i++, count++)
-			sum += word_value(c->words[i]);
+	reader = values_read(&g->values);
+	for (; values_next(&reader, &value, &run); count += run)
+		sum += value;
 	assert_int_equal(count, 5000);
 	assert_true(sum == 5000.0 * 4999 / 2);
 }
@@ -135,8 +129,8 @@ static void test_equal_values_of_a_counter_cost_one_run(void **state)
 	assert_int_equal(add(w, KIND_COUNTER, "x", 2, 1, NOW), 0);
 	g = find(w, KIND_COUNTER, "x")->groups;
 	assert_int_equal(g->samples, 100001);
-	assert_int_equal(g->chunks->used, 4);
-	assert_int_equal(g->chunks->words[1], 100000);
+	/* Pairs of two bytes each: 65,535 ones, the other ones, a two. */
+	assert_null(g->values.chunks->next->next);
 }
 
 static void test_seconds_are_groups_of_their_own(void **state)
@@ -432,7 +426,10 @@ static void test_a_gauge_that_is_held_back_is_not_judged_again(void **state)
 static void test_own_counters_are_beside_all_counts_and_limits(void **state)
 {
 	struct world *w = *state;
+	struct values_reader reader;
 	struct limits l;
+	double value;
+	uint64_t run;
 
 	limit(w, &l, 1, 1);
 	assert_int_equal(add(w, KIND_COUNTER, "a", 1, 1, NOW), 0);
@@ -441,8 +438,8 @@ static void test_own_counters_are_beside_all_counts_and_limits(void **state)
 	assert_int_equal(w->t.samples, 1);
 	assert_int_equal(w->t.own_samples, 2);
 	assert_int_equal(w->t.user_count, 1);
-	assert_true(word_value(find(w, KIND_COUNTER, "hourglass.y")->groups->chunks->words[0]) ==
-		    13);
+	reader = values_read(&find(w, KIND_COUNTER, "hourglass.y")->groups->values);
+	assert_true(values_next(&reader, &value, &run) && value == 13 && run == 1);
 	limits_release(&l);
 }
 

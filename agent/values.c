@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/values.h"
+
+#include <assert.h>
+
+#define VALUES_FIRST_BYTES 8
+#define VALUES_FIRST_LONGS 4
+#define VALUES_MAX_BYTES   (16 * 1024) /* of a chunk */
+
+static_assert(VALUES_MAX_BYTES + sizeof(struct values_chunk) <= ARENA_PIECE_MAX,
+	      "a chunk of values is a piece of the arena");
+static_assert(VALUES_MAX_BYTES / sizeof(uint16_t) <= UINT16_MAX, "`used` counts all of it");
+
+static uint16_t *values_shorts(struct values_chunk *chunk)
+{
+	return chunk->first[0].shorts;
+}
+
+static uint64_t *values_longs(struct values_chunk *chunk)
+{
+	return chunk->first[0].longs;
+}
+
+/* Bytes of a number. */
+static size_t values_width(enum values_form form)
+{
+	return form == VALUES_SHORT || form == VALUES_SHORT_RUNS ? sizeof(uint16_t) : sizeof(uint64_t);
+}
+
+/* How many numbers make an entry. */
+static uint16_t values_entry(enum values_form form)
+{
+	return form == VALUES_SHORT_RUNS || form == VALUES_LONG_RUNS ? 2 : 1;
+}
+
+/* Begins a chunk of twice the newest one's bytes. */
+static struct values_chunk *values_grow(struct values *v, struct arena *arena, enum values_form form)
+{
+	size_t width = values_width(form), least = width == sizeof(uint64_t) ? VALUES_FIRST_LONGS * width : 0;
+	size_t bytes = VALUES_FIRST_BYTES;
+	struct values_chunk *chunk;
+
+	if (v->chunks != NULL)
+		bytes = 2 * v->chunks->capacity * values_width((enum values_form)v->chunks->form);
+	if (bytes > VALUES_MAX_BYTES)
+		bytes = VALUES_MAX_BYTES;
+	if (bytes < least)
+		bytes = least;
+	chunk = arena_take(arena, sizeof(*chunk) + bytes);
+	if (chunk == NULL)
+		return NULL;
+	*chunk = (struct values_chunk){ .next = v->chunks, .form = (uint8_t)form,
+					.capacity = (uint16_t)(bytes / width) };
+	v->chunks = chunk;
+	return chunk;
+}
+
+/* The newest chunk, with room for another entry of a form; a new one where it must be. */
+static inline struct values_chunk *values_room(struct values *v, struct arena *arena,
+					       enum values_form form)
+{
+	struct values_chunk *chunk = v->chunks;
+
+	if (chunk != NULL && chunk->form == form &&
+	    chunk->capacity - chunk->used >= values_entry(form))
+		return chunk;
+	return values_grow(v, arena, form);
+}
+
+/* Whether a value fits into two bytes and comes back the same. -0 does not: it is not 0. */
+static inline bool values_is_short(double value, uint16_t *out)
+{
+	int32_t whole;
+
+	if (!(value >= 0 && value <= UINT16_MAX))
+		return false;
+	whole = (int32_t)value;
+	*out = (uint16_t)whole;
+	return (double)whole == value;
+}
+
+static bool values_add_long(struct values *v, struct arena *arena, uint64_t word)
+{
+	struct values_chunk *chunk = values_room(v, arena, VALUES_LONG);
+
+	if (chunk == NULL)
+		return false;
+	values_longs(chunk)[chunk->used++] = word;
+	return true;
+}
+
+bool values_add(struct values *v, struct arena *arena, double value)
+{
+	struct values_chunk *chunk = v->chunks;
+	uint64_t word;
+	uint16_t small;
+
+	if ((chunk == NULL || chunk->form == VALUES_SHORT) && values_is_short(value, &small)) {
+		chunk = values_room(v, arena, VALUES_SHORT);
+		if (chunk == NULL)
+			return false;
+		values_shorts(chunk)[chunk->used++] = small;
+		return true;
+	}
+	memcpy(&word, &value, sizeof(word));
+	return values_add_long(v, arena, word);
+}
+
+static bool values_add_short_run(struct values *v, struct arena *arena, uint16_t value)
+{
+	struct values_chunk *chunk = v->chunks;
+	uint16_t *end;
+
+	if (chunk != NULL) {
+		end = values_shorts(chunk) + chunk->used;
+		if (end[-2] == value && end[-1] < UINT16_MAX) {
+			end[-1]++;
+			return true;
+		}
+	}
+	chunk = values_room(v, arena, VALUES_SHORT_RUNS);
+	if (chunk == NULL)
+		return false;
+	end = values_shorts(chunk) + chunk->used;
+	end[0] = value;
+	end[1] = 1;
+	chunk->used = (uint16_t)(chunk->used + 2);
+	return true;
+}
+
+static bool values_add_long_run(struct values *v, struct arena *arena, double value)
+{
+	struct values_chunk *chunk = v->chunks;
+	uint64_t word, *end;
+
+	memcpy(&word, &value, sizeof(word));
+	if (chunk != NULL && chunk->form == VALUES_LONG_RUNS) {
+		end = values_longs(chunk) + chunk->used;
+		if (end[-2] == word) {
+			end[-1]++;
+			return true;
+		}
+	}
+	chunk = values_room(v, arena, VALUES_LONG_RUNS);
+	if (chunk == NULL)
+		return false;
+	end = values_longs(chunk) + chunk->used;
+	end[0] = word;
+	end[1] = 1;
+	chunk->used = (uint16_t)(chunk->used + 2);
+	return true;
+}
+
+bool values_add_run(struct values *v, struct arena *arena, double value)
+{
+	uint16_t small;
+
+	assert(v->chunks == NULL || values_entry((enum values_form)v->chunks->form) == 2);
+	if ((v->chunks == NULL || v->chunks->form == VALUES_SHORT_RUNS) &&
+	    values_is_short(value, &small))
+		return values_add_short_run(v, arena, small);
+	return values_add_long_run(v, arena, value);
+}
+
+bool values_add_hash(struct values *v, struct arena *arena, uint64_t hash)
+{
+	return values_add_long(v, arena, hash);
+}
+
+/* Reads the entry at `at`, which is there. */
+static void values_take(const struct values_chunk *chunk, uint32_t at, double *value, uint64_t *run)
+{
+	const uint16_t *shorts = chunk->first[0].shorts;
+	const uint64_t *longs = chunk->first[0].longs;
+
+	*run = 1;
+	switch ((enum values_form)chunk->form) {
+	case VALUES_SHORT_RUNS:
+		*run = shorts[at + 1];
+		*value = shorts[at];
+		break;
+	case VALUES_SHORT:
+		*value = shorts[at];
+		break;
+	case VALUES_LONG_RUNS:
+		*run = longs[at + 1];
+		memcpy(value, &longs[at], sizeof(*value));
+		break;
+	case VALUES_LONG:
+		memcpy(value, &longs[at], sizeof(*value));
+		break;
+	}
+}
+
+bool values_next(struct values_reader *r, double *value, uint64_t *run)
+{
+	while (r->chunk != NULL && r->at == r->chunk->used) {
+		r->chunk = r->chunk->next;
+		r->at = 0;
+	}
+	if (r->chunk == NULL)
+		return false;
+	values_take(r->chunk, r->at, value, run);
+	r->at += values_entry((enum values_form)r->chunk->form);
+	return true;
+}
