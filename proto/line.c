@@ -5,6 +5,7 @@
 #include "proto/line_body.h"
 #include "proto/line_name.h"
 #include "proto/line_number.h"
+#include "proto/line_scan.h"
 #include "proto/utf8.h"
 
 #include <assert.h>
@@ -14,13 +15,6 @@ static_assert(LIMIT_NAME_BYTES == LIMIT_SERIES_BYTES && LIMIT_MEMBER_BYTES == LI
 
 /* Digits that a double holds whole, whatever they are: 10^15 < 2^53. */
 #define LINE_SHORT_DIGITS 15
-
-/* Whether a byte of a name needs no thought: it begins no tags, ends no name, needs no
- * escape in a series, and is ASCII. */
-static bool line_byte_plain(uint8_t byte)
-{
-	return byte >= ' ' && byte < 0x7f && memchr(":|[],#;\\", byte, 8) == NULL;
-}
 
 void line_parser_init(struct line_parser *p, const struct line_options *options)
 {
@@ -35,8 +29,9 @@ void line_parser_init(struct line_parser *p, const struct line_options *options)
 		p->options.max_series_bytes = LIMIT_SERIES_BYTES;
 	/* With tags to add no name is plain, and the short way is never taken. */
 	for (unsigned byte = 0; byte < sizeof(p->plain); byte++)
-		p->plain[byte] = o->add_tag_count == 0 && line_byte_plain((uint8_t)byte) &&
+		p->plain[byte] = o->add_tag_count == 0 && line_scan_usual((uint8_t)byte) &&
 				 (!o->sanitize_statsd || line_name_kept((uint8_t)byte));
+	p->usual = o->add_tag_count == 0 && !o->sanitize_statsd;
 }
 
 static enum kind line_kind(enum line_type type)
@@ -91,6 +86,8 @@ static int line_parse_short(const struct line_parser *p, struct slice line, line
 	const uint8_t *end = at + line.size;
 	struct line_sample sample = { .rate = 1, .timestamp = LINE_NO_TIMESTAMP };
 
+	if (p->usual)
+		at = line_scan(at, end);
 	while (at < end && p->plain[*at])
 		at++;
 	sample.series = slice_of(line.ptr, (size_t)(at - line.ptr));

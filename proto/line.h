@@ -69,6 +69,7 @@ struct line_parser {
 	uint8_t series[LIMIT_SERIES_BYTES];
 	uint8_t name[LIMIT_NAME_BYTES];
 	bool plain[256]; /* whether a byte of a name needs no thought */
+	bool usual;      /* those are what line_scan.h finds */
 };
 
 /* Readies a parser. options may be NULL for the defaults. */
