@@ -122,21 +122,25 @@ class Judge:
         except subprocess.TimeoutExpired:
             return True
 
+    def noticed(self, source, place):
+        """Who notices that this is not the source: a program, or "" nobody."""
+        made = self.object(source, place, *CHECKED)[1]
+        for name, link in self.links:
+            if self.run(name, link, made, place, UNIT_SECONDS):
+                return name
+        made = self.object(source, place)[1]
+        return "sim" if self.run("sim", self.simulator, made, place, self.seconds) else ""
+
     def judge(self, mutant):
-        """Who noticed: a program, "" nobody, "same" or "invalid" no mutant at all."""
+        """Who noticed; "same" or "invalid": it is no mutant at all."""
         offset, old, new = mutant
         place = f"{self.folder}/{offset}-{abs(hash(new))}"
-        whole = self.source[:offset] + new + self.source[offset + len(old):], place
-        code, made = self.object(*whole)
+        source = self.source[:offset] + new + self.source[offset + len(old):]
+        code, made = self.object(source, place)
         try:
             if made is None or code == self.code:
                 return mutant, "invalid" if made is None else "same"
-            checked = self.object(*whole, *CHECKED)[1]
-            for name, link in self.links:
-                if self.run(name, link, checked, place, UNIT_SECONDS):
-                    return mutant, name
-            made = self.object(*whole)[1]
-            return mutant, "sim" if self.run("sim", self.simulator, made, place, self.seconds) else ""
+            return mutant, self.noticed(source, place)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
@@ -144,6 +148,8 @@ class Judge:
 def judge_file(path, args, folder):
     """Prints one file's figures and survivors; (mutants, caught)."""
     judge = Judge(path, args.build, folder, args.seconds)
+    if who := judge.noticed(judge.source, f"{folder}/whole"):
+        sys.exit(f"{path}: {who} fails with the whole file already")
     todo = mutants_of(judge.source, args.more)
     if args.sample:
         todo = random.Random(args.seed).sample(todo, min(args.sample, len(todo)))
