@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define DISK_FIRST_SLOTS  64
 #define DISK_NOTE_BYTES   128 /* a slot, and the outbox's note of the record */
@@ -121,10 +120,10 @@ void disk_segment_end(struct disk *d, struct disk_segment *segment, bool remove)
 	if (d->last == &segment->next)
 		d->last = link;
 	if (segment->fd >= 0)
-		close(segment->fd);
+		d->io->close(segment->fd);
 	if (remove) {
 		/* Should it stay, the next start finds it: its batches are known to Redis. */
-		unlinkat(d->folder, spool_file_name(segment->number, name), 0);
+		d->io->remove(d->folder, spool_file_name(segment->number, name));
 		d->folder_changes++;
 	}
 	d->bytes -= segment->used;
@@ -150,7 +149,7 @@ void disk_close_filling(struct disk *d)
 		return;
 	}
 	/* Only gives back what was preallocated and not used. */
-	if (ftruncate(segment->fd, (off_t)segment->used) < 0)
+	if (d->io->truncate(segment->fd, (off_t)segment->used) < 0)
 		d->state.faults++;
 }
 
@@ -172,7 +171,7 @@ static int disk_begin(struct disk *d, const uint8_t *stream, size_t size)
 	d->folder_changes++;
 	segment = disk_segment_add(d, number);
 	if (segment == NULL) {
-		close(fd);
+		d->io->close(fd);
 		return -ENOMEM; /* an empty file: the next start removes it */
 	}
 	segment->fd = fd;
@@ -230,7 +229,7 @@ static void disk_free(struct spool *s)
 	buf_release(&d->scratch);
 	free(d->slots);
 	if (d->folder >= 0)
-		close(d->folder);
+		d->io->close(d->folder);
 	free(d);
 }
 
@@ -323,7 +322,7 @@ static void disk_close_some(struct disk *d)
 	}
 	if (open < DISK_OPEN_FILES)
 		return;
-	close(oldest->fd);
+	d->io->close(oldest->fd);
 	oldest->fd = -1;
 }
 
@@ -337,7 +336,7 @@ static int disk_read(struct disk *d, const struct disk_slot *slot, struct slice 
 
 	if (segment->fd < 0) {
 		disk_close_some(d);
-		segment->fd = spool_file_open(d->folder, segment->number);
+		segment->fd = spool_file_open(d->io, d->folder, segment->number);
 	}
 	if (segment->fd < 0)
 		return segment->fd == -ENOENT ? ERR_CHECKSUM : segment->fd;

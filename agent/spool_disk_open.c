@@ -6,12 +6,8 @@
 #include "proto/limits.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define OPEN_PAGE_BYTES  4096
 #define OPEN_FIRST_FILES 64
@@ -28,6 +24,12 @@ struct opening {
 	bool damaged;               /* something between it and the next is not whole */
 };
 
+/* The files that are there. */
+struct open_numbers {
+	uint64_t *list;
+	size_t count, capacity;
+};
+
 /* ---- the folder ---- */
 
 static int open_compare(const void *a, const void *b)
@@ -37,45 +39,36 @@ static int open_compare(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static int open_note_number(uint64_t **numbers, size_t *count, size_t *capacity, uint64_t number)
+static int open_note_number(struct open_numbers *n, uint64_t number)
 {
 	uint64_t *grown;
 
-	if (*count == *capacity) {
-		*capacity = *capacity ? 2 * *capacity : OPEN_FIRST_FILES;
-		grown = realloc(*numbers, *capacity * sizeof(*grown));
+	if (n->count == n->capacity) {
+		n->capacity = n->capacity ? 2 * n->capacity : OPEN_FIRST_FILES;
+		grown = realloc(n->list, n->capacity * sizeof(*grown));
 		if (grown == NULL)
 			return -ENOMEM;
-		*numbers = grown;
+		n->list = grown;
 	}
-	(*numbers)[(*count)++] = number;
+	n->list[n->count++] = number;
 	return 0;
 }
 
-/* The numbers of all spool files in order. *numbers is the caller's. 0, a negative errno. */
-static int open_list(int folder, uint64_t **numbers, size_t *count)
+static int open_note_name(void *arg, const char *name)
 {
-	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *entries = copy < 0 ? NULL : fdopendir(copy);
-	size_t capacity = 0;
-	struct dirent *entry;
+	struct open_numbers *numbers = arg;
 	uint64_t number;
-	int status = 0;
 
-	*numbers = NULL;
-	*count = 0;
-	if (entries == NULL) {
-		status = -errno;
-		if (copy >= 0)
-			close(copy);
-		return status;
-	}
-	while (status == 0 && (entry = readdir(entries)) != NULL)
-		if (spool_file_number(entry->d_name, &number))
-			status = open_note_number(numbers, count, &capacity, number);
-	closedir(entries);
-	if (*count > 1)
-		qsort(*numbers, *count, sizeof(**numbers), open_compare);
+	return spool_file_number(name, &number) ? open_note_number(numbers, number) : 0;
+}
+
+/* The numbers of all spool files in order; the list is the caller's. 0, a negative errno. */
+static int open_list(const struct disk *d, struct open_numbers *numbers)
+{
+	int status = d->io->list(d->folder, open_note_name, numbers);
+
+	if (numbers->count > 1)
+		qsort(numbers->list, numbers->count, sizeof(*numbers->list), open_compare);
 	return status;
 }
 
@@ -166,18 +159,18 @@ static int open_scan(struct opening *o, struct disk_segment *segment, struct sli
 /* Reads a file. It is cut to what is whole in it, and removed if that is nothing. 0, -ENOMEM. */
 static int open_file(struct opening *o, struct disk_segment *segment)
 {
-	struct stat about;
+	const struct spool_io *io = o->d->io;
+	int64_t there = io->size(segment->fd);
 	uint8_t *bytes;
 	size_t size;
 	int status;
 
-	if (fstat(segment->fd, &about) < 0 || !S_ISREG(about.st_mode)) {
+	if (there < 0) {
 		o->found->unreadable++;
 		disk_segment_end(o->d, segment, false);
 		return 0;
 	}
-	size = about.st_size < (off_t)SPOOL_FILE_MAX_BYTES ? (size_t)about.st_size :
-							    SPOOL_FILE_MAX_BYTES;
+	size = there < (int64_t)SPOOL_FILE_MAX_BYTES ? (size_t)there : SPOOL_FILE_MAX_BYTES;
 	bytes = malloc(size + 1);
 	if (bytes == NULL)
 		return -ENOMEM;
@@ -190,10 +183,13 @@ static int open_file(struct opening *o, struct disk_segment *segment)
 		disk_segment_end(o->d, segment, true);
 		return 0;
 	}
-	if (segment->used < (size_t)about.st_size &&
-	    ftruncate(segment->fd, (off_t)segment->used) < 0)
+	if (segment->used < (size_t)there && io->truncate(segment->fd, (off_t)segment->used) < 0)
 		o->d->state.faults++;
-	close(segment->fd);
+	/* The process before may have been killed before it synced: the system has the pages, and
+	 * the disk, perhaps, not yet. A failure changes nothing: all was read a moment ago. */
+	if (io->sync(segment->fd) < 0)
+		o->d->state.faults++;
+	io->close(segment->fd);
 	segment->fd = -1;
 	return 0;
 }
@@ -202,7 +198,7 @@ static int open_file(struct opening *o, struct disk_segment *segment)
 static int open_segment(struct opening *o, uint64_t number)
 {
 	struct disk_segment *segment;
-	int fd = spool_file_open(o->d->folder, number);
+	int fd = spool_file_open(o->d->io, o->d->folder, number);
 
 	o->d->next_number = number + 1;
 	o->found->files++;
@@ -213,7 +209,7 @@ static int open_segment(struct opening *o, uint64_t number)
 	}
 	segment = disk_segment_add(o->d, number);
 	if (segment == NULL) {
-		close(fd);
+		o->d->io->close(fd);
 		return -ENOMEM;
 	}
 	segment->fd = fd;
@@ -222,13 +218,12 @@ static int open_segment(struct opening *o, uint64_t number)
 
 static int open_segments(struct opening *o)
 {
-	uint64_t *numbers;
-	size_t count;
-	int status = open_list(o->d->folder, &numbers, &count);
+	struct open_numbers numbers = { .list = NULL };
+	int status = open_list(o->d, &numbers);
 
-	for (size_t i = 0; i < count && status == 0; i++)
-		status = open_segment(o, numbers[i]);
-	free(numbers);
+	for (size_t i = 0; i < numbers.count && status == 0; i++)
+		status = open_segment(o, numbers.list[i]);
+	free(numbers.list);
 	return status;
 }
 
@@ -236,9 +231,7 @@ static int open_segments(struct opening *o)
 
 static int open_folder(struct disk *d, const char *path)
 {
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	d->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d->folder = d->io->folder(path);
 	d->folder_changes++;
 	return d->folder < 0 ? -errno : 0;
 }

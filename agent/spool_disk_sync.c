@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct sync_file {
 	uint64_t number;
@@ -101,11 +100,11 @@ struct spool_sync *spool_sync_begin(struct spool *s)
 	*sync = (struct spool_sync){ .io = d->io, .folder = -1,
 				     .folder_changes = d->folder_changes };
 	if (d->folder_changes != d->folder_synced)
-		sync->folder = dup(d->folder);
+		sync->folder = d->io->copy(d->folder);
 	for (struct disk_segment *at = d->segments; at != NULL; at = at->next)
 		if (sync_is_due(at))
 			sync->files[sync->count++] =
-				(struct sync_file){ .number = at->number, .fd = dup(at->fd),
+				(struct sync_file){ .number = at->number, .fd = d->io->copy(at->fd),
 						    .used = at->used };
 	sync_mark(d);
 	return sync;
@@ -171,7 +170,7 @@ static void sync_distrust(struct disk *d, struct disk_segment *segment, int reas
 	sync_take_back(d, segment, DISK_SYNCING);
 	sync_take_back(d, segment, DISK_UNSYNCED);
 	segment->synced = segment->used;
-	if (!segment->bare && ftruncate(segment->fd, (off_t)from) == 0) {
+	if (!segment->bare && d->io->truncate(segment->fd, (off_t)from) == 0) {
 		d->bytes -= segment->used - from;
 		segment->used = segment->synced = from;
 	}
@@ -218,7 +217,7 @@ void spool_sync_done(struct spool *s, struct spool_sync *sync)
 		if (d != NULL)
 			sync_note_file(d, &sync->files[i]);
 		if (sync->files[i].fd >= 0)
-			close(sync->files[i].fd);
+			sync->io->close(sync->files[i].fd);
 	}
 	if (d != NULL && sync->folder >= 0 && sync->folder_status == 0 &&
 	    sync->folder_changes > d->folder_synced)
@@ -226,7 +225,7 @@ void spool_sync_done(struct spool *s, struct spool_sync *sync)
 	if (d != NULL)
 		sync_settle_slots(d);
 	if (sync->folder >= 0)
-		close(sync->folder);
+		sync->io->close(sync->folder);
 	free(sync);
 }
 

@@ -1,16 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/spool_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_DIGITS 16
 #define FILE_SUFFIX ".v1" /* the format (SPOOL.md) */
 
+static int file_folder(const char *path)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int file_list(int folder, int (*each)(void *arg, const char *name), void *arg)
+{
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	int status = 0;
+
+	if (entries == NULL) {
+		status = -errno;
+		if (copy >= 0)
+			close(copy);
+		return status;
+	}
+	while (status >= 0 && (entry = readdir(entries)) != NULL)
+		status = each(arg, entry->d_name);
+	closedir(entries);
+	return status < 0 ? status : 0;
+}
+
+static int file_open(int folder, const char *name, int flags)
+{
+	return openat(folder, name, flags | O_CLOEXEC, 0600);
+}
+
+static int file_remove(int folder, const char *name)
+{
+	return unlinkat(folder, name, 0);
+}
+
+static int64_t file_size(int fd)
+{
+	struct stat about;
+
+	return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : -1;
+}
+
 const struct spool_io spool_io_system = {
+	.folder = file_folder,
+	.list = file_list,
+	.open = file_open,
+	.remove = file_remove,
+	.size = file_size,
+	.truncate = ftruncate,
+	.copy = dup,
+	.close = close,
 	.write = pwrite,
 	.read = pread,
 	.sync = fdatasync,
@@ -47,7 +100,7 @@ int spool_file_create(const struct spool_io *io, int folder, uint64_t number, si
 	int fd, status;
 
 	spool_file_name(number, name);
-	fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = io->open(folder, name, O_RDWR | O_CREAT | O_EXCL);
 	if (fd < 0)
 		return -errno;
 	do {
@@ -55,15 +108,15 @@ int spool_file_create(const struct spool_io *io, int folder, uint64_t number, si
 	} while (status == EINTR);
 	if (status == 0)
 		return fd;
-	close(fd);
-	unlinkat(folder, name, 0);
+	io->close(fd);
+	io->remove(folder, name);
 	return -status;
 }
 
-int spool_file_open(int folder, uint64_t number)
+int spool_file_open(const struct spool_io *io, int folder, uint64_t number)
 {
 	char name[SPOOL_FILE_NAME_SIZE];
-	int fd = openat(folder, spool_file_name(number, name), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int fd = io->open(folder, spool_file_name(number, name), O_RDWR | O_NOFOLLOW);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -85,7 +138,7 @@ int spool_file_write(const struct spool_io *io, int fd, struct slice bytes, size
 			status = -errno;
 	}
 	/* Should even this fail, a later start passes over the rest of the record. */
-	if (status < 0 && ftruncate(fd, (off_t)at) < 0)
+	if (status < 0 && io->truncate(fd, (off_t)at) < 0)
 		return status;
 	return status;
 }

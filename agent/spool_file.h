@@ -2,10 +2,10 @@
  * spool_file.h - one file of the spool and the system calls under it.
  *
  * A file is preallocated, so that an append neither moves its end nor runs out of space halfway,
- * and is cut to what is in it when it is full. What the system does to it goes through struct
- * spool_io: tests put disks there that fail. Every call may fail for the world's reasons; a failed
- * append leaves the records before it as they were. Any thread may sync a descriptor, all else is
- * one thread's.
+ * and is cut to what is in it when it is full. All that the spool asks of the system goes through
+ * struct spool_io: tests put disks there that fail, the simulator one that forgets. Every call may fail for
+ * the world's reasons; a failed append leaves the records before it as they were. Any thread may sync a
+ * descriptor, all else is one thread's.
  */
 #ifndef AGENT_SPOOL_FILE_H
 #define AGENT_SPOOL_FILE_H
@@ -21,7 +21,17 @@
 #define SPOOL_FILE_MAX_BYTES  ((size_t)64 * 1024 * 1024)
 #define SPOOL_FILE_NAME_SIZE 24
 
+/* Calls return what the system calls they are named after do: -1 and errno when they fail. */
 struct spool_io {
+	int (*folder)(const char *path); /* mkdir(2), if need be, and open(2): a descriptor */
+	/* readdir(3): each name until one of the calls is negative. That, or 0. */
+	int (*list)(int folder, int (*each)(void *arg, const char *name), void *arg);
+	int (*open)(int folder, const char *name, int flags); /* openat(2) */
+	int (*remove)(int folder, const char *name);          /* unlinkat(2) */
+	int64_t (*size)(int fd); /* fstat(2): of a regular file, -1 of anything else */
+	int (*truncate)(int fd, off_t size); /* ftruncate(2) */
+	int (*copy)(int fd);                 /* dup(2) */
+	int (*close)(int fd);
 	ssize_t (*write)(int fd, const void *bytes, size_t size, off_t at); /* pwrite(2) */
 	ssize_t (*read)(int fd, void *bytes, size_t size, off_t at);        /* pread(2) */
 	int (*sync)(int fd);                                                /* fdatasync(2) */
@@ -43,7 +53,8 @@ int spool_file_create(const struct spool_io *io, int folder, uint64_t number, si
 	__attribute__((warn_unused_result));
 
 /* Opens a file that is there. The descriptor, a negative errno. */
-int spool_file_open(int folder, uint64_t number) __attribute__((warn_unused_result));
+int spool_file_open(const struct spool_io *io, int folder, uint64_t number)
+	__attribute__((warn_unused_result));
 
 /* Writes all bytes at a place. 0; a negative errno: then the file was cut to `at`. */
 int spool_file_write(const struct spool_io *io, int fd, struct slice bytes, size_t at)

@@ -2,13 +2,13 @@
 #include "tests/sim/agent_node.h"
 
 #include "proto/err.h"
+#include "tests/sim/agent_spool.h"
 #include "tests/sim/net.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#define AGENT_SPOOL_BYTES ((size_t)64 * 1024 * 1024)
 #define AGENT_TIMEOUT_MS  1500
 
 static int64_t agent_now(const struct agent_node *a)
@@ -157,9 +157,8 @@ void agent_start(struct agent_node *a)
 	agent_new_stream(a);
 	a->alive = true;
 	a->paused_until_ms = 0;
-	if (spool_new(AGENT_SPOOL_BYTES, &a->spool) < 0 ||
-	    outbox_init(&a->outbox, &options, &agent_effects, a, a->spool, &a->stream) < 0)
-		abort();
+	a->life++;
+	agent_spool_open(a, &options, &agent_effects);
 	agent_make_route(a);
 	world_note(w, TRACE_AGENT_UP, a->index, a->incarnation, 0, 0);
 	for (uint32_t i = 0; i < w->plan.relays; i++) {
@@ -171,52 +170,32 @@ void agent_start(struct agent_node *a)
 	a->beat_at_ms = w->now_ms;
 }
 
+static void agent_end(struct agent_node *a)
+{
+	a->alive = false;
+	route_release(&a->route);
+}
+
 void agent_release(struct agent_node *a)
 {
 	if (!a->alive)
 		return;
-	a->alive = false;
-	outbox_release(&a->outbox);
-	spool_free(a->spool);
-	route_release(&a->route);
+	agent_spool_release(a);
+	agent_end(a);
 }
 
-/* The stream will not be sent again; what of it was held may be lost, what was dropped may not. */
-static void agent_bury(struct agent_node *a, const struct outbox_stream *s)
+void agent_kill(struct agent_node *a, int64_t back_ms, bool machine)
 {
 	struct world *w = a->world;
 
-	for (size_t i = 0; i < w->book.count; i++) {
-		struct book_batch *b = &w->book.batches[i];
-
-		if (memcmp(b->stream.bytes, s->id.bytes, STREAM_ID_BYTES) == 0 &&
-		    b->seq > lane_base_seq(&s->lanes[b->partition]))
-			b->may_lose = true;
-	}
-	if (w->without == RULE_REUSE)
-		return;
-	if (w->dead_count == w->dead_capacity) {
-		w->dead_capacity = w->dead_capacity ? 2 * w->dead_capacity : 32;
-		w->dead = realloc(w->dead, w->dead_capacity * sizeof(*w->dead));
-		if (w->dead == NULL)
-			abort();
-	}
-	w->dead[w->dead_count++] = s->id;
-}
-
-void agent_kill(struct agent_node *a, int64_t back_ms)
-{
-	struct world *w = a->world;
-
-	world_note(w, TRACE_AGENT_KILL, a->index, spool_records(a->spool), 0, 0);
+	world_note(w, TRACE_AGENT_KILL, a->index, spool_records(a->spool), machine, 0);
 	w->stats.agent_kills++;
 	w->stats.declared += a->outbox.counts.lost;
-	for (struct outbox_stream *s = a->outbox.streams; s != NULL; s = s->next)
-		agent_bury(a, s);
 	for (uint32_t i = 0; i < w->plan.relays; i++)
 		if (a->peers[i].conn != NULL)
 			net_agent_closes(a->peers[i].conn);
-	agent_release(a);
+	agent_spool_die(a, machine);
+	agent_end(a);
 	a->back_ms = back_ms;
 }
 
@@ -453,6 +432,7 @@ void agent_run(struct agent_node *a)
 		else
 			a->seal_at_ms = INT64_MAX;
 	}
+	agent_spool_run(a);
 	outbox_run(&a->outbox, agent_now(a));
 	a->wake_ms = outbox_next_ms(&a->outbox);
 	if (a->wake_ms != INT64_MAX)
@@ -469,6 +449,8 @@ int64_t agent_due(const struct agent_node *a)
 		due = a->seal_at_ms;
 	if (a->beat_at_ms < due)
 		due = a->beat_at_ms;
+	if (a->sync_at_ms < due)
+		due = a->sync_at_ms;
 	return due < a->paused_until_ms ? a->paused_until_ms : due;
 }
 
@@ -480,7 +462,7 @@ const char *agent_unsettled(const struct agent_node *a)
 		return "an agent is dead";
 	if (spool_records(a->spool) > 0)
 		return "an agent holds batches";
-	if (n->committed != n->sealed || n->stable != n->sealed)
+	if (n->committed != n->sealed + n->restored || n->stable != n->committed)
 		return "an agent's counts do not add up";
 	if (outbox_undelivered(&a->outbox) > 0)
 		return "an agent has undelivered samples and no batches";

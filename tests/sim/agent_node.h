@@ -1,8 +1,8 @@
 /*
  * agent_node.h - one agent process: its outbox, spool, route and connections, as its shell wires them.
  *
- * Stands in for agent/delivery.c and agent/peer.c (sockets, clock, chance) over the same cores. A kill
- * loses the spool, which is in memory: its batches may be lost, but never counted twice. A stopped one
+ * Stands in for agent/delivery.c and agent/peer.c (sockets, clock, chance) over the same cores; for its
+ * spool see agent_spool.h. One without a disk loses what it held when it is killed, and counts none of it twice. A stopped one
  * does nothing and reads nothing until it goes on.
  */
 #ifndef TESTS_SIM_AGENT_NODE_H
@@ -13,8 +13,8 @@
 /* Starts the process, with a new incarnation. */
 void agent_start(struct agent_node *a);
 
-/* kill -9; comes back after a while. */
-void agent_kill(struct agent_node *a, int64_t back_ms);
+/* kill -9, or its machine loses power; comes back after a while. */
+void agent_kill(struct agent_node *a, int64_t back_ms, bool machine);
 
 /* Frees all of it. */
 void agent_release(struct agent_node *a);

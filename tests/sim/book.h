@@ -37,7 +37,7 @@ struct book_batch {
 	uint32_t partition;
 	struct stream_id stream;
 	uint64_t seq;
-	bool may_lose; /* its agent was killed while it held it */
+	bool may_lose; /* its agent died while only its memory, or an unsynced file, had it */
 	uint32_t part_count;
 	struct book_part parts[BOOK_PARTS];
 };
@@ -56,6 +56,8 @@ struct book {
 struct book_result {
 	uint64_t lost;    /* parts that must be counted and are not */
 	uint64_t twice;   /* parts counted more than once, the times over */
+	uint64_t doubted; /* batches that may be lost */
+	uint64_t excused; /* parts of them that are */
 	uint64_t torn;    /* batches counted in part */
 	uint64_t wrong;   /* cells that are not what was sent, counters that disagree */
 	uint64_t first_bad; /* a batch of the first three; count: none */
@@ -72,6 +74,12 @@ void book_release(struct book *b);
  * last one. */
 const struct batch_writer *book_write(struct book *b, struct rng *rng, uint32_t partition,
 				      int64_t now_second, int64_t true_second);
+
+/* The agent that sealed it. */
+static inline uint32_t book_agent(const struct book_batch *b)
+{
+	return b->stream.bytes[0] - 1u;
+}
 
 /* The batch was not sealed after all. */
 void book_unwrite(struct book *b);

@@ -70,6 +70,8 @@ void faults_plan(struct world *w)
 	p->seal_end_ms = FAULTS_PICK(w, 3000, 6000, 9000);
 	p->fault_end_ms = p->seal_end_ms + FAULTS_PICK(w, 0, 1000, 3000);
 	p->cluster = rng_below(&w->rng, 3) == 0;
+	p->disk = rng_below(&w->rng, 2) == 0;
+	p->sync_ms = FAULTS_PICK(w, 100, 500);
 	w->unix_ms = WORLD_HOUR_MS - FAULTS_PICK(w, 0, 1000, 4000, 2800000);
 	faults_plan_compaction(w);
 	for (int fault = 0; fault < FAULT_COUNT; fault++)
@@ -115,6 +117,34 @@ static void faults_pause_agent(struct world *w, struct agent_node *a)
 	a->paused_until_ms = w->now_ms + pause_ms;
 	w->stats.pauses++;
 	world_note(w, TRACE_AGENT_PAUSE, a->index, (uint64_t)pause_ms, 0, 0);
+}
+
+/* ---- disks ----------------------------------------------------------------------------------------- */
+
+static void faults_mend_disk(struct world *w, const struct event *event)
+{
+	struct agent_node *a = event->subject;
+
+	if (w->now_ms < a->disk_until_ms)
+		return;
+	a->disk.room = SIZE_MAX;
+	a->disk.broken = a->disk.unsyncable = false;
+}
+
+static void faults_break_disk(struct agent_node *a)
+{
+	struct world *w = a->world;
+	uint32_t how = rng_below(&w->rng, 3);
+	int64_t down_ms = FAULTS_PICK(w, 50, 700, 3000);
+
+	if (!w->plan.disk)
+		return;
+	a->disk.room = how == 0 ? 0 : a->disk.room;
+	a->disk.broken |= how == 1;
+	a->disk.unsyncable |= how == 2;
+	a->disk_until_ms = w->now_ms + down_ms;
+	world_later(w, a->disk_until_ms, faults_mend_disk, a);
+	world_note(w, TRACE_DISK, a->index, how, (uint64_t)down_ms, 0);
 }
 
 /* ---- network --------------------------------------------------------------------------------------- */
@@ -287,8 +317,11 @@ static void faults_strike_agent(struct world *w, enum fault fault)
 
 	if (a == NULL)
 		return;
-	if (fault == FAULT_AGENT_KILL)
-		agent_kill(a, w->now_ms + FAULTS_PICK(w, 10, 500, 2000));
+	if (fault == FAULT_AGENT_KILL || fault == FAULT_POWER)
+		agent_kill(a, w->now_ms + FAULTS_PICK(w, 10, 500, 2000),
+			   w->plan.disk && fault == FAULT_POWER);
+	else if (fault == FAULT_DISK)
+		faults_break_disk(a);
 	else if (fault == FAULT_AGENT_PAUSE)
 		faults_pause_agent(w, a);
 	else if (fault == FAULT_AGENT_CLOCK)
@@ -301,6 +334,8 @@ static void faults_strike(struct world *w, enum fault fault)
 {
 	switch (fault) {
 	case FAULT_AGENT_KILL:
+	case FAULT_POWER:
+	case FAULT_DISK:
 	case FAULT_AGENT_PAUSE:
 	case FAULT_AGENT_CLOCK:
 	case FAULT_VIEW:

@@ -45,6 +45,10 @@ static void main_summary(const struct world_stats *n, double seconds)
 	       " relay kills, %" PRIu64 " stops, %" PRIu64 " resets, %" PRIu64 " clock jumps, ",
 	       n->seeds, n->batches, n->commits, n->rolled_back, n->restarts, n->agent_kills,
 	       n->relay_kills, n->pauses, n->resets, n->clock_jumps);
+	printf("%" PRIu64 " machines without power, %" PRIu64 " batches found in spools, %" PRIu64
+	       " torn files, %" PRIu64 " syncs of a failing disk, %" PRIu64
+	       " parts gone with a disk or memory, ",
+	       n->crashes, n->restored, n->torn_files, n->degraded, n->excused);
 	printf("%" PRIu64 " hours compacted, %" PRIu64 " days made, %" PRIu64
 	       " compactions refused, ",
 	       n->compacted, n->days, n->compact_refused);

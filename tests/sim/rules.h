@@ -23,6 +23,8 @@
 	X(SOURCE, "source", "a swap does not compare the versions of what was read")           \
 	X(SIZE, "size", "a swap does not count what was written; a new connection ends no job") \
 	X(DAY, "day", "a commit leaves the day that was made of its hours")                    \
+	X(RESYNC, "resync", "a sync that failed is asked again")                               \
+	X(LEFTOVERS, "leftovers", "a start does not send what it finds in its spool")          \
 	X(BEHIND, "behind", "no look at a new connection, and no refusal when CONFIRM is behind")
 
 enum rule {

@@ -20,7 +20,10 @@
 #define TRACE_KINDS(X)                                                                         \
 	X(SEAL, "seal", "agent", "partition", "seq", "batch")                                  \
 	X(AGENT_UP, "agent up", "agent", "incarnation", NULL, NULL)                            \
-	X(AGENT_KILL, "agent killed", "agent", "held", NULL, NULL)                             \
+	X(AGENT_KILL, "agent killed", "agent", "held", "its machine", NULL)                    \
+	X(SPOOL_FOUND, "agent's spool has", "agent", "batches", "torn", "holes")               \
+	X(SPOOL_SYNCED, "agent's disk synced", "agent", "safe before batch", "in memory", NULL) \
+	X(DISK, "agent's disk fails", "agent", "how", "ms", NULL)                              \
 	X(AGENT_PAUSE, "agent stopped", "agent", "ms", NULL, NULL)                             \
 	X(AGENT_PEER, "agent's peer", "agent", "relay", "state", NULL)                         \
 	X(AGENT_SENDS, "agent sends batch", "agent", "relay", "partition", "seq")              \

@@ -74,6 +74,8 @@ static void world_init(struct world *w, const struct world_options *options)
 		w->agents[i].world = w;
 		w->agents[i].index = i;
 		w->agents[i].skew_ms = rng_between(&w->rng, 0, WORLD_SKEW_MS);
+		vdisk_init(&w->agents[i].disk, i, &w->rng);
+		w->agents[i].disk.asked_again = w->without == RULE_RESYNC;
 		agent_start(&w->agents[i]);
 	}
 }
@@ -82,8 +84,10 @@ static void world_release(struct world *w)
 {
 	for (uint32_t i = 0; i < w->plan.relays; i++)
 		relay_release(&w->relays[i]);
-	for (uint32_t i = 0; i < w->plan.agents; i++)
+	for (uint32_t i = 0; i < w->plan.agents; i++) {
 		agent_release(&w->agents[i]);
+		vdisk_release(&w->agents[i].disk);
+	}
 	for (size_t i = 0; i < w->conn_count; i++)
 		buf_release(&w->conns[i]->in);
 	for (uint32_t p = 0; p < w->plan.partitions; p++)
@@ -246,8 +250,10 @@ struct world_verdict world_run(const struct world_options *options, struct world
 	w->stats.torn = result.torn;
 	w->stats.wrong = result.wrong;
 	w->stats.stuck = w->stuck != NULL;
-	verdict.failed = result.lost || result.twice || result.torn || result.wrong ||
-			 w->stats.declared || w->stuck;
+	w->stats.excused = result.excused;
+	/* Only what died with a disk may have been declared lost. */
+	verdict.failed = result.lost || result.twice || result.torn || result.wrong || w->stuck ||
+			 (w->stats.declared && !(w->plan.disk && result.doubted));
 	verdict.hash = w->trace.hash;
 	if (verdict.failed && options->tell)
 		world_tell(w, &result);

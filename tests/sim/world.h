@@ -3,7 +3,7 @@
  *
  *     agent_node --- conn (bytes, two ways) --- relay_node --- redis_link --- model
  *      outbox          delay, cut, late           session_fsm    delay, lost    tests/lib
- *      spool_memory    bytes, half-open           committers     replies
+ *      spool           bytes, half-open           committers     replies
  *      route, peer_fsm                            image, compactor
  *
  * The cores are the daemons' own; what is here stands in for their shells: sockets, clocks,
@@ -16,6 +16,7 @@
 #include "agent/outbox.h"
 #include "agent/peer_fsm.h"
 #include "agent/route.h"
+#include "agent/spool_disk.h"
 #include "proto/rkey.h"
 #include "relay/session_fsm.h"
 #include "relay/compactor.h"
@@ -26,6 +27,7 @@
 #include "tests/sim/rng.h"
 #include "tests/sim/rules.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/vdisk.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +46,8 @@
 	X(RELAY_DRAIN, 15)                                                                     \
 	X(AGENT_KILL, 30)                                                                      \
 	X(AGENT_PAUSE, 40)                                                                     \
+	X(POWER, 30)                                                                           \
+	X(DISK, 60)                                                                            \
 	X(LINK_CUT, 60)                                                                        \
 	X(RESET, 60)                                                                           \
 	X(VIEW, 60)                                                                            \
@@ -81,6 +85,8 @@ struct plan {
 	int64_t compact_ms;       /* between two passes */
 	int64_t compact_ahead_ms; /* compactors think that it is so much later */
 	bool compact_polite;      /* they leave alone what their own relay writes */
+	bool disk;       /* agents have one */
+	int64_t sync_ms;
 	bool cluster; /* partitions forget unevenly */
 	uint32_t rates[FAULT_COUNT];
 };
@@ -115,7 +121,15 @@ struct agent_node {
 	int64_t wall_ms; /* its time of day less the true one; it jumps */
 	uint64_t incarnation;
 	struct stream_id stream;
+	struct vdisk disk; /* outlives the process */
 	struct spool *spool;
+	uint64_t life;            /* of the process: which */
+	struct spool_sync *sync;  /* under way */
+	uint64_t sync_failed;     /* syncs that had failed when it began */
+	size_t sync_sealed;       /* batches of the book that were sealed before it */
+	bool sync_whole;          /* all of them had been written */
+	size_t durable;           /* batches before this one of the book survive a crash */
+	int64_t sync_at_ms, disk_until_ms;
 	struct outbox outbox;
 	struct route route;
 	struct agent_peer peers[WORLD_RELAYS];
@@ -172,6 +186,7 @@ struct relay_node {
 struct world_stats {
 	uint64_t seeds, batches, rolled_back, restarts, agent_kills, relay_kills, pauses;
 	uint64_t resets, clock_jumps, compacted, days, compact_refused, discards;
+	uint64_t crashes, restored, torn_files, degraded, excused;
 	uint64_t sessions_refused, chains_broken, evictions, late_calls, swept, commits;
 	uint64_t lost, twice, torn, wrong, stuck, declared;
 };

@@ -37,15 +37,15 @@ def trace_of(seed):
 def test_nothing_is_lost_and_nothing_counted_twice():
     code, out, err = sim("--seconds", SECONDS, seconds=SECONDS + 60)
     assert code == 0, err[-6000:] + out
-    assert " 0 lost, 0 twice, 0 torn, 0 wrong, 0 declared lost, 0 stuck" in out
-    assert int(out.split(" seeds")[0]) >= 20 * SECONDS
-    assert not re.search(r"\b0 (rolled back|agent kills|relay kills|resets|hours evicted)", out)
+    assert " 0 lost, 0 twice, 0 torn, 0 wrong, " in out and " 0 stuck" in out
+    assert int(out.split(" seeds")[0]) >= 5 * SECONDS
+    assert not re.search(r"\b0 (rolled back|agent kills|relay kills|resets|hours|days|machines|batches found)", out)
 
 
 def test_every_rule_of_the_contract_is_missed_when_it_is_gone():
     code, out, err = sim("--self-test")
     assert code == 0, out + err
-    assert len(re.findall(r"^without \S+ +fails", out, re.MULTILINE)) >= 8
+    assert len(re.findall(r"^without \S+ +fails", out, re.MULTILINE)) >= 14
 
 
 def test_a_seed_is_a_run():

@@ -64,8 +64,18 @@ __attribute__((unused)) static int disk_allocate(int fd, off_t from, off_t size)
 	return disk.allocate ? disk.allocate : ftruncate(fd, from + size);
 }
 
-static const struct spool_io disk_io = { .write = disk_write, .read = disk_read,
-					 .sync = disk_sync, .allocate = disk_allocate };
+/* The system's calls, but for these. */
+static struct spool_io disk_io;
+
+static inline const struct spool_io *world_io(void)
+{
+	disk_io = spool_io_system;
+	disk_io.write = disk_write;
+	disk_io.read = disk_read;
+	disk_io.sync = disk_sync;
+	disk_io.allocate = disk_allocate;
+	return &disk_io;
+}
 
 static inline bool on_restored(void *arg, struct spool *s, const struct spool_record *record,
 			       size_t size, uint64_t id)
@@ -185,7 +195,7 @@ static inline int setup(void **state)
 	snprintf(w->folder, sizeof(w->folder), "/tmp/hourglass-spool-XXXXXX");
 	assert_non_null(mkdtemp(w->folder));
 	w->options = (struct spool_disk_options){ .max_bytes = 1 << 20, .segment_bytes = 1,
-						  .memory_max = 1 << 20, .io = &disk_io,
+						  .memory_max = 1 << 20, .io = world_io(),
 						  .volatile_samples = &w->volatile_samples };
 	case_begin(&w->c, 1);
 	*state = w;

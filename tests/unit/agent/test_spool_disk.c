@@ -35,6 +35,25 @@ static void test_a_start_finds_what_was_written_without_any_sync(void **state)
 		assert_holds(w, w->ids[seq], 1, seq, 10 * seq);
 }
 
+/* Killed before it synced: the system has the pages and the disk not yet, and nobody else would ask
+ * for it before the machine loses power. */
+static void test_a_start_syncs_what_it_finds(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	append(w, 100);
+	disk.syncs = 0;
+	restart(w);
+	assert_int_equal(w->found.records, 1);
+	assert_int_equal(disk.syncs, 1);
+	disk.sync = EIO;
+	restart(w);
+	assert_int_equal(w->found.records, 1);
+	assert_int_equal(spool_disk_state(w->spool).faults, 1);
+	assert_holds(w, w->ids[1], 1, 1, 100);
+}
+
 static void test_files_are_of_one_stream_and_go_with_their_last_record(void **state)
 {
 	struct world *w = *state;
@@ -190,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_a_batch_is_read_before_and_after_it_is_synced),
 		T(test_a_start_finds_what_was_written_without_any_sync),
+		T(test_a_start_syncs_what_it_finds),
 		T(test_files_are_of_one_stream_and_go_with_their_last_record),
 		T(test_full_files_are_cut_to_their_content),
 		T(test_a_record_larger_than_a_file_has_a_file_of_its_own),
