@@ -94,6 +94,23 @@ $(BUILD)/gen/scripts.inc: $(SCRIPTS) Makefile
 		printf ')\n'; \
 	done > $@.new && mv $@.new $@
 
+# The page at `/` (queryd/page.h): its own files and the chart library, as arrays of bytes.
+DYGRAPHS   ?= /usr/share/javascript/dygraphs/dygraph.min.js
+PAGE_FILES := $(sort $(wildcard queryd/page/*.*)) $(DYGRAPHS)
+$(DYGRAPHS):
+	@echo "$@ is missing: apt-get install libjs-dygraphs, or DYGRAPHS=path" >&2; exit 1
+$(BUILD)/gen/page.inc: $(PAGE_FILES) Makefile
+	@mkdir -p $(@D)
+	$(Q)n=0; for f in $(PAGE_FILES); do n=$$((n + 1)); \
+		printf 'static const uint8_t page_bytes_%d[] = {\n' $$n; \
+		od -An -v -tx1 "$$f" | sed 's/ \(..\)/0x\1,/g'; printf '};\n'; \
+	done > $@.new
+	$(Q)n=0; { echo 'static const struct page_file page_files[] = {'; \
+		for f in $(PAGE_FILES); do n=$$((n + 1)); \
+		printf '{ "%s", page_bytes_%d, sizeof(page_bytes_%d) },\n' "$${f##*/}" $$n $$n; \
+	done; echo '};'; } >> $@.new && mv $@.new $@
+$(B)/queryd/page.o: $(BUILD)/gen/page.inc
+
 # ---- tests ------------------------------------------------------------------------------------
 # tests/unit/<folder>/test_<module>.c is one program; it links proto and, for a daemon's module,
 # that daemon's library.

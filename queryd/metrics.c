@@ -34,6 +34,7 @@ static const struct tally_row rows[] = {
 	REQUESTS(ROUTE_TAG_NAMES, "tags"),
 	REQUESTS(ROUTE_TAG_VALUES, "tag_values"),
 	REQUESTS(ROUTE_EVENTS, "events"),
+	REQUESTS(ROUTE_PAGE, "page"),
 	REQUESTS(ROUTE_METRICS, "metrics"),
 	REQUESTS(ROUTE_HEALTH, "healthz"),
 	REQUESTS(ROUTE_READY, "readyz"),

@@ -260,6 +260,8 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 	case ROUTE_TAG_VALUES:
 	case ROUTE_EVENTS:
 		return serve_graphite(q, request, asked->route, begun_ns);
+	case ROUTE_PAGE:
+		return page_serve(request, asked->page);
 	case ROUTE_METRICS:
 		return answer_metrics(q, request);
 	case ROUTE_HEALTH:

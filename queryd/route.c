@@ -17,13 +17,12 @@
 
 static const struct {
 	const char *path;
-	enum route route; /* ROUTE_NONE: named by API.md, not built yet */
+	enum route route;
 } fixed[] = {
 	{ "/v1/keys", ROUTE_KEYS },
 	{ "/metrics", ROUTE_METRICS },
 	{ "/healthz", ROUTE_HEALTH },
 	{ "/readyz", ROUTE_READY },
-	{ "/", ROUTE_NONE },
 	{ "/v1/query", ROUTE_QUERY },
 	{ "/v1/top", ROUTE_TOP_KEYS },
 	{ "/v1/ledger", ROUTE_LEDGER },
@@ -59,7 +58,7 @@ const char *route_name(enum route route)
 {
 	static const char *const names[ROUTE_COUNT] = {
 		"hour", "day", "range", "key", "moving", "keys", "query", "top", "ledger", "render", "find",
-		"expand", "version", "functions", "tags", "tag_values", "events", "metrics",
+		"expand", "version", "functions", "tags", "tag_values", "events", "page", "metrics",
 		"healthz", "readyz", "none",
 	};
 
@@ -408,14 +407,12 @@ static int parse_fixed(struct router *r, struct slice path)
 
 	if (slice_equal(path, slice_text("/v1/series")))
 		return parse_series(r);
-	for (i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
-		if (!slice_equal(path, slice_text(fixed[i].path)))
-			continue;
-		if (fixed[i].route == ROUTE_NONE)
-			return route_refuse(r->why, 404, "not_found", "nothing is there yet; %s",
-					    forms);
-		return parse_fixed_query(r, fixed[i].route);
-	}
+	r->out->page = page_find(path);
+	if (r->out->page)
+		return parse_fixed_query(r, ROUTE_PAGE);
+	for (i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		if (slice_equal(path, slice_text(fixed[i].path)))
+			return parse_fixed_query(r, fixed[i].route);
 	return 1;
 }
 

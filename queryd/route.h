@@ -6,6 +6,7 @@
  *     /v1/series?key=&stat=&date=&hour=&n=   (the same five)   /v1/keys?match=&limit=&after=
  *     /v1/query?match=&stat=&from=&to=&step=&by=   /v1/top?match=&stat=&n=&from=&to=
  *     /v1/ledger?from=&to=   /metrics  /healthz  /readyz   and Graphite's (graphite.h)
+ *     /   /v1/page/NAME   (page.h)
  *
  * The raw path is cut at `/` first and each part decoded after, so `%2F` is a slash inside a
  * key. Fixed paths win for exactly the paths they name; four parts that end in a date and an
@@ -19,6 +20,7 @@
 #include "proto/kind.h"
 #include "proto/limits.h"
 #include "proto/slice.h"
+#include "queryd/page.h"
 #include "queryd/stat.h"
 
 #include <stdbool.h>
@@ -50,6 +52,7 @@ enum route {
 	ROUTE_TAG_NAMES,
 	ROUTE_TAG_VALUES,
 	ROUTE_EVENTS,
+	ROUTE_PAGE, /* page.h */
 	ROUTE_METRICS,
 	ROUTE_HEALTH,
 	ROUTE_READY,
@@ -77,6 +80,7 @@ struct route_request {
 	uint32_t limit;          /* KEYS, TOP_KEYS; MOVING: n */
 	uint8_t by[ROUTE_BY_BYTES]; /* QUERY: the tag to group by, if by_size > 0 */
 	size_t by_size;
+	const struct page_file *page; /* PAGE */
 };
 
 struct route_refusal {

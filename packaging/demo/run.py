@@ -159,6 +159,8 @@ Hourglass is running; Ctrl-C stops it. Try, in another terminal:
   echo "{key}:12.5|ms" | nc -u -w0 127.0.0.1 {port(8125)}
   curl "http://127.0.0.1:{port(8129)}/{key}/median/$(date -u +%F/%H)"
   curl "http://127.0.0.1:{port(8129)}/v1/keys"
+
+and look at http://127.0.0.1:{port(8129)}/
 """, flush=True)
         while not stack.dead():
             time.sleep(0.2)

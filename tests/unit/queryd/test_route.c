@@ -155,11 +155,28 @@ static void fixed_paths_win_for_exactly_themselves(void **state)
 	assert_int_equal(request.route, ROUTE_KEY);
 }
 
+static void the_page_and_its_files_have_paths_of_their_own(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("/", "key=a&stat=p99"), 0);
+	assert_int_equal(request.route, ROUTE_PAGE);
+	assert_string_equal(request.page->name, "index.html");
+	assert_int_equal(parse("http://host:80/", ""), 0);
+	assert_string_equal(request.page->name, "index.html");
+	assert_int_equal(parse("http://host", ""), 0);
+	assert_string_equal(request.page->name, "index.html");
+	assert_int_equal(parse("/v1/page/main.js", ""), 0);
+	assert_string_equal(request.page->name, "main.js");
+	assert_int_equal(parse("/main.js", ""), 0);
+	assert_int_equal(request.route, ROUTE_KEY);
+	assert_null(request.page);
+}
+
 static void what_is_not_built_is_not_found(void **state)
 {
 	static const char *const cases[] = {
-		"", "x", "/", "/v1/nothing",
-		"/k/max/2026-11-20/13/5", "/a/b/c/d/e", "/k/max/2026-11-20/13/x", "http://host",
+		"", "x", "/v1/nothing", "/v1/page",
+		"/k/max/2026-11-20/13/5", "/a/b/c/d/e", "/k/max/2026-11-20/13/x",
 	};
 	size_t i;
 
@@ -367,6 +384,7 @@ int main(void)
 		cmocka_unit_test(the_path_is_cut_before_it_is_decoded),
 		cmocka_unit_test(a_key_that_cannot_be_is_refused),
 		cmocka_unit_test(fixed_paths_win_for_exactly_themselves),
+		cmocka_unit_test(the_page_and_its_files_have_paths_of_their_own),
 		cmocka_unit_test(what_is_not_built_is_not_found),
 		cmocka_unit_test(a_wrong_stat_is_told_the_right_ones),
 		cmocka_unit_test(kinds_are_checked_against_the_stat),

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The running hour's values so far, asked for again and again while somebody looks.
+
+import { byId, fill, make } from "./dom.js";
+import { clock, day, floorHour, HOUR_MS } from "./format.js";
+import { describe } from "./series.js";
+import { KINDS } from "./stats.js";
+import { refill, strip } from "./strip.js";
+
+const POLL_MS = 2000;
+
+let picks = [];
+let timer = 0;
+let round = 0;
+
+function heading(time, failed) {
+	const when = byId("live-when");
+	const text = failed ? "no answer; still trying" :
+		`${clock(time)}–${clock(time + HOUR_MS)} so far`;
+
+	fill(when, make("i", { class: failed ? "pulse off" : "pulse" }), text);
+}
+
+function stripOf(pick, index, info, now) {
+	const kind = info.kinds[0];
+	const last = info.last ? Date.parse(info.last) : 0;
+
+	if (!kind)
+		return strip(pick.text, index, [], "Nothing is known of it yet.");
+	if (last < now)
+		return strip(pick.text, index, [],
+			`Nothing yet in this hour. Last seen ${day(last)}, ${clock(last)}–${clock(last + HOUR_MS)}.`);
+	return strip(pick.text, index,
+		KINDS[kind].live.map((name) => ({ name, value: info.stats[name] })));
+}
+
+async function poll(mine) {
+	const now = floorHour(Date.now());
+	const keys = picks.filter((pick) => !pick.glob);
+
+	try {
+		const infos = await Promise.all(keys.map((pick) => describe(pick)));
+		if (mine !== round)
+			return;
+		heading(now, false);
+		refill(byId("live"), keys.map((pick, i) =>
+			stripOf(pick, picks.indexOf(pick), infos[i], now)));
+		if (keys.length < picks.length)
+			byId("live").append(make("p", { class: "quiet" },
+				"Merged keys have no live values; pick a key itself for them."));
+	} catch {
+		if (mine !== round)
+			return;
+		heading(now, true);
+	}
+	if (mine === round && !document.hidden)
+		timer = setTimeout(() => poll(mine), POLL_MS);
+}
+
+function restart() {
+	clearTimeout(timer);
+	round++;
+	if (picks.length > 0 && !document.hidden)
+		poll(round);
+}
+
+export function watch(next) {
+	const same = JSON.stringify(next) === JSON.stringify(picks);
+
+	picks = next;
+	if (same)
+		return;
+	fill(byId("live"));
+	restart();
+}
+
+// Also after a token was given.
+export function start() {
+	document.addEventListener("visibilitychange", restart);
+	document.addEventListener("token-given", restart);
+}
