@@ -12,6 +12,24 @@ static void told_two(struct world *w, enum lane_cause cause, struct stream_state
 	outbox_note_states(&w->o, 0, 1, cause, &list, w->now);
 }
 
+/* Lanes 0 and 1 have a batch of 2 and of 3 samples under way to peer 0. */
+static void begin_two(struct world *w)
+{
+	up(w, 0, 1);
+	seal(w, 0, 2, 100);
+	seal(w, 1, 3, 100);
+	run(w);
+	told_two(w, LANE_OPENED, nonce_at(0), nonce_at(0));
+	run(w);
+}
+
+/* Lane 0 has one batch, committed. */
+static void begin_committed(struct world *w)
+{
+	begin(w, 1);
+	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+}
+
 /* What was done of one sort, in this run. */
 static size_t done(const struct world *w, char what)
 {
@@ -26,12 +44,7 @@ static void test_what_was_done_is_counted(void **state)
 {
 	struct world *w = *state;
 
-	up(w, 0, 1);
-	seal(w, 0, 2, 100);
-	seal(w, 1, 3, 100);
-	run(w);
-	told_two(w, LANE_OPENED, nonce_at(0), nonce_at(0));
-	run(w);
+	begin_two(w);
 	assert_int_equal(w->o.counts.opens, 2);
 	assert_int_equal(w->o.counts.batches_sealed, 2);
 	assert_int_equal(w->o.counts.batches_sent, 2);
@@ -44,12 +57,7 @@ static void test_only_lanes_that_keep_something_fail_over(void **state)
 {
 	struct world *w = *state;
 
-	up(w, 0, 1);
-	seal(w, 0, 2, 100);
-	seal(w, 1, 2, 100);
-	run(w);
-	told_two(w, LANE_OPENED, nonce_at(0), nonce_at(0));
-	run(w);
+	begin_two(w);
 	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
 	w->now += 2 * GRACE;
 	confirmed(w, ask(w), true, chain_at(w, 0, 1));
@@ -62,12 +70,7 @@ static void test_a_message_may_be_about_several_lanes(void **state)
 {
 	struct world *w = *state;
 
-	up(w, 0, 1);
-	seal(w, 0, 2, 100);
-	seal(w, 1, 3, 100);
-	run(w);
-	told_two(w, LANE_OPENED, nonce_at(0), nonce_at(0));
-	run(w);
+	begin_two(w);
 	assert_int_equal(w->sent_count, 2);
 	told_two(w, LANE_COMMITTED, chain_at(w, 0, 1), chain_at(w, 1, 1));
 	assert_int_equal(w->o.counts.committed, 5);
@@ -79,12 +82,7 @@ static void test_a_confirm_may_be_about_several_lanes(void **state)
 	struct frame_stream both[2];
 	struct frame_streams list = { .stable = true, .list = both, .count = 2 };
 
-	up(w, 0, 1);
-	seal(w, 0, 2, 100);
-	seal(w, 1, 3, 100);
-	run(w);
-	told_two(w, LANE_OPENED, nonce_at(0), nonce_at(0));
-	run(w);
+	begin_two(w);
 	told_two(w, LANE_COMMITTED, chain_at(w, 0, 1), chain_at(w, 1, 1));
 	w->now += 2 * GRACE;
 	list.token = ask(w);
@@ -114,8 +112,7 @@ static void test_a_confirm_of_a_nonce_drops_nothing(void **state)
 	struct world *w = *state;
 	struct stream_state nonce = nonce_at(1);
 
-	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	begin_committed(w);
 	w->now += 2 * GRACE;
 	confirmed(w, ask(w), true, nonce);
 	assert_int_equal(spool_records(w->spool), 1);
@@ -142,8 +139,7 @@ static void test_what_is_told_meanwhile_leaves_the_question_open(void **state)
 	struct world *w = *state;
 	uint64_t token;
 
-	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	begin_committed(w);
 	w->now += 2 * GRACE;
 	token = ask(w);
 	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
@@ -155,8 +151,7 @@ static void test_a_reset_lets_the_question_be_asked_again(void **state)
 {
 	struct world *w = *state;
 
-	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	begin_committed(w);
 	(void)ask(w);
 	w->now += CONFIRM;
 	run(w);
@@ -169,8 +164,7 @@ static void test_a_question_is_given_up_after_exactly_its_patience(void **state)
 {
 	struct world *w = *state;
 
-	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	begin_committed(w);
 	(void)ask(w);
 	for (int i = 1; i < 6; i++) {
 		w->now += CONFIRM;
@@ -199,8 +193,7 @@ static void test_a_lane_that_is_where_it_should_be_is_not_opened_again(void **st
 {
 	struct world *w = *state;
 
-	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	begin_committed(w);
 	for (int i = 0; i < 3; i++) {
 		run(w);
 		assert_int_equal(w->sent_count, 0);

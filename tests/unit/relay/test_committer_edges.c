@@ -256,17 +256,23 @@ static void test_a_confirm_that_was_read_before_the_commit_and_heard_after_it_is
 	assert_true(image_cells(&w->c.image) > 0);
 }
 
-static void test_a_late_answer_is_not_taken_for_that_of_the_next_commit(void **state)
+/* A commit is run, and thrown away before its answer came; a third batch is being committed. */
+struct late {
+	struct committer_call *call;
+	struct model_reply reply;
+};
+
+static struct late commit_late(struct world *w)
 {
-	struct world *w = *state;
-	struct model_reply late;
+	struct late late;
 	struct queued old;
-	struct answer a;
 
 	commit_first(w);
 	merge_second(w);
 	old = w->calls[w->first++];
-	model_store_run(&w->store, slice_of(old.resp, old.size), &late);
+	late.call = old.call;
+	model_store_run(&w->store, slice_of(old.resp, old.size), &late.reply);
+	free(old.resp);
 	committer_discard(&w->c, COMMITTER_MERGE, -ENOMEM, w->now);
 	tick_after(w, 0);
 	deliver(w); /* the states are read again */
@@ -275,11 +281,24 @@ static void test_a_late_answer_is_not_taken_for_that_of_the_next_commit(void **s
 	assert_int_equal(send_batch(w, &w->peer, &w->a, 3, NULL), 0);
 	tick_after(w, 500);
 	assert_int_equal(next_script(w), SCRIPT_COMMIT);
-	a = answer_of_words(late.words, late.count);
-	committer_answer(&w->c, old.call, &a, w->now);
-	free(old.resp);
-	model_reply_release(&late);
+	return late;
+}
+
+static void answer_late(struct world *w, struct late *late)
+{
+	struct answer a = answer_of_words(late->reply.words, late->reply.count);
+
+	committer_answer(&w->c, late->call, &a, w->now);
+	model_reply_release(&late->reply);
 	expect_nothing(w); /* batch 3 is not in yet */
+}
+
+static void test_a_late_answer_is_not_taken_for_that_of_the_next_commit(void **state)
+{
+	struct world *w = *state;
+	struct late late = commit_late(w);
+
+	answer_late(w, &late);
 	deliver(w);
 	expect(w, COMMITTED, &w->a, 3, "c");
 	assert_true(stored(w, "x") == 3);
@@ -288,27 +307,10 @@ static void test_a_late_answer_is_not_taken_for_that_of_the_next_commit(void **s
 static void test_a_late_answer_is_not_taken_for_that_of_a_commit_that_waits(void **state)
 {
 	struct world *w = *state;
-	struct model_reply late;
-	struct queued old;
-	struct answer a;
+	struct late late = commit_late(w);
 
-	commit_first(w);
-	merge_second(w);
-	old = w->calls[w->first++];
-	model_store_run(&w->store, slice_of(old.resp, old.size), &late);
-	committer_discard(&w->c, COMMITTER_MERGE, -ENOMEM, w->now);
-	tick_after(w, 0);
-	deliver(w);
-	expect(w, RESET, &w->a, 2, "c");
-	source_count(&w->a, "x", SECOND);
-	assert_int_equal(send_batch(w, &w->peer, &w->a, 3, NULL), 0);
-	tick_after(w, 500);
 	fail_call(w, "READONLY You can't write against a read only replica.");
-	a = answer_of_words(late.words, late.count);
-	committer_answer(&w->c, old.call, &a, w->now);
-	free(old.resp);
-	model_reply_release(&late);
-	expect_nothing(w);
+	answer_late(w, &late);
 	settle(w);
 	expect(w, COMMITTED, &w->a, 3, "c");
 }
