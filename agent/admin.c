@@ -3,12 +3,16 @@
 
 #include "proto/daemon/http.h"
 
+#include <sodium.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #define ADMIN_METRICS_BYTES (256 * 1024)
 #define ADMIN_CONNECTIONS   64
 #define ADMIN_TOP_DEFAULT   10
+#define ADMIN_BODY_BYTES    ((size_t)4 * 1024 * 1024)
+#define ADMIN_BODIES_BYTES  (4 * ADMIN_BODY_BYTES)
 
 static void admin_reply(struct http_request *request, const char *type, struct buf *out)
 {
@@ -67,13 +71,48 @@ static void admin_readyz(const struct admin_source *source, struct http_request 
 	http_reply_text(request, why ? 503 : 200, why ? why : "ready\n");
 }
 
+/* Whether the request shows the secret, in time that does not tell how much of it is right. */
+static bool admin_shows_secret(const struct admin_source *source, struct http_request *request)
+{
+	static const char scheme[] = "Bearer ";
+	const char *shown = http_header(request, "Authorization");
+	size_t skip = sizeof(scheme) - 1;
+
+	if (shown == NULL || strncasecmp(shown, scheme, skip) != 0)
+		return false;
+	return strlen(shown + skip) == source->secret.size &&
+	       sodium_memcmp(shown + skip, source->secret.ptr, source->secret.size) == 0;
+}
+
+static void admin_post(const struct admin_source *source, struct http_request *request)
+{
+	struct http_header how = { .name = "WWW-Authenticate", .value = "Bearer" };
+	struct buf empty;
+
+	if (strcmp(http_method(request), "POST") != 0) {
+		http_reply_text(request, 405, "POST only\n");
+	} else if (http_header(request, "Origin") != NULL) {
+		http_reply_text(request, 403, "not from a web page\n");
+	} else if (source->secret.size > 0 && !admin_shows_secret(source, request)) {
+		buf_init(&empty, 1);
+		http_reply(request, 401, "text/plain", &empty, &how, 1);
+	} else if (source->secret.size == 0 && !source->open) {
+		http_reply_text(request, 403, "this port is not on loopback: samples need an "
+				"admin_secret, or allow_open = yes\n");
+	} else {
+		source->post(source->arg, request);
+	}
+}
+
 static void admin_handle(void *arg, struct http_request *request)
 {
 	const struct admin_source *source = arg;
 	struct slice path = http_path(request);
 	const char *method = http_method(request);
 
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+	if (slice_equal(path, slice_text("/v1/samples")))
+		admin_post(source, request);
+	else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		http_reply_text(request, 405, "GET only\n");
 	else if (slice_equal(path, slice_text("/metrics")))
 		admin_metrics(source, request);
@@ -84,13 +123,16 @@ static void admin_handle(void *arg, struct http_request *request)
 	else if (slice_equal(path, slice_text("/top")))
 		admin_top(source, request);
 	else
-		http_reply_text(request, 404, "there are /metrics, /healthz, /readyz and /top\n");
+		http_reply_text(request, 404, "there are /metrics, /healthz, /readyz, /top and "
+				"/v1/samples\n");
 }
 
 int admin_listen(uv_loop_t *loop, const char *address, const struct admin_source *source,
 		 struct http_server **out)
 {
-	struct http_options options = { .max_connections = ADMIN_CONNECTIONS };
+	struct http_options options = { .max_connections = ADMIN_CONNECTIONS,
+					.max_body_bytes = ADMIN_BODY_BYTES,
+					.max_bodies_bytes = ADMIN_BODIES_BYTES };
 
 	return http_listen(loop, address, "admin", &options, admin_handle,
 			   (void *)(uintptr_t)source, out);

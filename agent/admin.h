@@ -1,5 +1,9 @@
 /*
- * admin.h - the agent's own HTTP: /metrics, /healthz, /readyz, /top.
+ * admin.h - the agent's own HTTP: /metrics, /healthz, /readyz, /top, and POST /v1/samples.
+ *
+ * What only shows is open to whoever reaches the port. Who writes has to show the admin_secret
+ * (`Authorization: Bearer ...`) when there is one; without one only a port on loopback takes
+ * samples, unless allow_open says otherwise. A web page cannot: what has an Origin is refused.
  *
  * Alive is whoever answers; ready is an agent that listens and has a relay to send to. An agent
  * that is not ready still takes lines: that is what its spool is for. The loop's thread.
@@ -9,11 +13,13 @@
 
 #include "agent/top.h"
 #include "proto/buf.h"
+#include "proto/slice.h"
 
 #include <stdbool.h>
 #include <uv.h>
 
 struct http_server;
+struct http_request;
 
 struct admin_source {
 	/* Appends all metrics. */
@@ -22,7 +28,11 @@ struct admin_source {
 	const char *(*unready)(void *arg);
 	/* Appends the n prefixes that send most (top_render). */
 	void (*top)(void *arg, enum top_by by, size_t n, struct buf *out);
+	/* Takes POST /v1/samples and replies to it, now or later. */
+	void (*post)(void *arg, struct http_request *request);
 	void *arg;
+	struct slice secret; /* empty: none */
+	bool open;           /* without a secret: whoever reaches the port may write */
 };
 
 /* Serves source (borrowed) on an address. *out: http_close. 0, a negative errno. */

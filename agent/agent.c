@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 
-#include "agent/accounts.h"
-#include "agent/admin.h"
-#include "agent/delivery.h"
-#include "agent/gauges.h"
-#include "agent/identity.h"
-#include "agent/inputs.h"
-#include "agent/ledger.h"
-#include "agent/reading.h"
-#include "agent/seal.h"
+#include "agent/agent_private.h"
 #include "agent/skew.h"
-#include "proto/daemon/http.h"
-#include "proto/daemon/life.h"
 #include "proto/err.h"
 
 #include <assert.h>
@@ -25,41 +15,6 @@
 #define AGENT_LITTLE_BYTES (1024 * 1024) /* in the open table */
 /* Room that a report may take in the spool: some forty batches of one counter. */
 #define AGENT_REPORT_BYTES (16 * 1024)
-
-enum agent_phase {
-	AGENT_RUNNING,
-	AGENT_DRAINING, /* the receiver has ended; what is held is being delivered */
-	AGENT_ENDED,    /* handles are being closed */
-};
-
-struct agent {
-	struct config *config;
-	int argc;
-	char **argv;
-	uv_loop_t loop;
-	uv_timer_t timer;
-	struct life life;
-	struct ledger ledger;
-	struct identity identity;
-	struct inputs inputs;
-	struct seal seal;
-	struct gauges gauges;
-	struct delivery *delivery;
-	struct http_server *admin;
-	struct admin_source admin_source;
-	struct reading *reading;
-	struct accounts accounts;
-	enum agent_phase phase;
-	int64_t seal_ms;
-	int64_t next_seal_ms;
-	int64_t sealed_ms; /* monotonic: the last seal */
-	int64_t next_watermark_ms;
-	int64_t drain_until_ms;
-	int64_t since_ms; /* unix: all received before it is sealed */
-	struct log_limit postponed;
-};
-
-static void agent_work(struct agent *a);
 
 /* ---- sealing ---- */
 
@@ -108,8 +63,16 @@ static bool agent_may_rest(struct agent *a, int64_t now_ms)
 	       accounts_level(&a->accounts).bytes < AGENT_LITTLE_BYTES;
 }
 
+/* What a POST brought is not held: its answer would have to wait. */
+static bool agent_hold_nothing(void *arg, const struct table_group *group)
+{
+	(void)arg;
+	(void)group;
+	return false;
+}
+
 /* Turns one table that was taken away into batches. */
-static void agent_seal_table(struct agent *a, struct intake *in, struct table *table)
+static struct seal_counts agent_seal_table(struct agent *a, struct intake *in, struct table *table)
 {
 	struct seal_counts counts = seal_run(&a->seal, table, delivery_partitions(a->delivery),
 					     agent_emit, a);
@@ -117,14 +80,25 @@ static void agent_seal_table(struct agent *a, struct intake *in, struct table *t
 	accounts_sealed(&a->accounts, table, &counts);
 	delivery_lost(a->delivery, counts.lost);
 	intake_done(in);
+	return counts;
 }
 
-/* Turns what was received into batches. last: nothing will be received any more. */
-static void agent_seal(struct agent *a, bool last)
+/* The same for what POSTs brought, which is asked for after a kill. Returns what was lost. */
+static uint64_t agent_seal_posts(struct agent *a, struct table *table)
+{
+	struct stream_id stream;
+	uint64_t sealed = delivery_sealed(a->delivery, &stream);
+
+	posts_sealing(&a->inputs.posts, &stream, sealed, table->samples,
+		      config_spool_always(a->config));
+	return agent_seal_table(a, inputs_posts_intake(&a->inputs), table).lost;
+}
+
+void agent_seal(struct agent *a, bool last)
 {
 	struct table *tables[INPUTS_INTAKES];
-	uint64_t held = 0, samples = 0;
-	size_t bytes = AGENT_REPORT_BYTES;
+	size_t bytes = AGENT_REPORT_BYTES, posts = a->inputs.intake_count - 1;
+	uint64_t held = 0, samples = 0, lost;
 	int64_t now_ms;
 
 	receive_count_drops(a->inputs.receiver);
@@ -134,19 +108,22 @@ static void agent_seal(struct agent *a, bool last)
 	accounts_swap(&a->accounts, tables, &now_ms);
 	for (size_t i = 0; i < a->inputs.intake_count; i++) {
 		held += gauges_settle(&a->gauges, tables[i], last ? INT64_MAX : now_ms / 1000,
-				      agent_hold, &a->inputs.intakes[i]);
+				      i == posts ? agent_hold_nothing : agent_hold,
+				      &a->inputs.intakes[i]);
 		samples += tables[i]->samples;
 		bytes += table_bytes(tables[i]);
 	}
 	if (a->config->ledger && (last || delivery_has_room(a->delivery, bytes)))
 		accounts_report(&a->accounts, samples);
-	for (size_t i = 0; i < a->inputs.intake_count; i++)
+	for (size_t i = 0; i < posts; i++)
 		agent_seal_table(a, &a->inputs.intakes[i], tables[i]);
+	lost = agent_seal_posts(a, tables[posts]);
 	accounts_end_seal(&a->accounts);
 	receive_drops_reported(a->inputs.receiver);
 	a->sealed_ms = life_monotonic_ms();
 	a->since_ms = skew_sealed_until(a->since_ms, now_ms, held > 0);
 	delivery_sealed_until(a->delivery, a->since_ms);
+	posts_sealed(&a->inputs.posts, lost, agent_is_durable(a));
 }
 
 /* ---- draining ---- */
@@ -172,6 +149,7 @@ static void agent_end(struct agent *a)
 		log_info("stopped", "undelivered_samples=%" PRIu64 " unsealed_samples=0",
 			 undelivered);
 	a->phase = AGENT_ENDED;
+	posts_abandon(&a->inputs.posts);
 	delivery_close(a->delivery, true);
 	a->delivery = NULL;
 	if (a->admin != NULL)
@@ -262,8 +240,7 @@ static void agent_arm(struct agent *a, int64_t now_ms)
 		       next_ms > now_ms ? (uint64_t)(next_ms - now_ms) : 0, 0);
 }
 
-/* Does all that is due. Called when time has passed and when something came. */
-static void agent_work(struct agent *a)
+void agent_work(struct agent *a)
 {
 	int64_t now_ms = life_monotonic_ms();
 
@@ -274,7 +251,7 @@ static void agent_work(struct agent *a)
 		a->next_seal_ms += a->seal_ms;
 		if (a->next_seal_ms <= now_ms)
 			a->next_seal_ms = now_ms + a->seal_ms;
-		if (!agent_may_rest(a, now_ms))
+		if (posts_is_waiting(&a->inputs.posts) || !agent_may_rest(a, now_ms))
 			agent_seal(a, false);
 	}
 	delivery_run(a->delivery, now_ms);
@@ -319,35 +296,6 @@ static const struct life_events agent_life_events = {
 	.reload = agent_on_reload,
 };
 
-/* ---- admin ---- */
-
-static void agent_metrics(void *arg, struct buf *out)
-{
-	struct agent *a = arg;
-
-	receive_count_drops(a->inputs.receiver);
-	if (a->delivery != NULL)
-		delivery_count(a->delivery);
-	accounts_metrics(&a->accounts, out);
-	tally_render_process("hourglass-agent", out);
-}
-
-static void agent_top(void *arg, enum top_by by, size_t n, struct buf *out)
-{
-	struct agent *a = arg;
-
-	accounts_top(&a->accounts, by, n, out);
-}
-
-static const char *agent_unready(void *arg)
-{
-	struct agent *a = arg;
-
-	if (a->phase != AGENT_RUNNING)
-		return "stopping\n";
-	return delivery_ready(a->delivery) ? NULL : "no relay is ready; lines are kept\n";
-}
-
 /* ---- life ---- */
 
 static int agent_open_inputs(struct agent *a)
@@ -367,22 +315,6 @@ static int agent_open_inputs(struct agent *a)
 	return status < 0 ? status : seal_init(&a->seal);
 }
 
-static int agent_open_admin(struct agent *a)
-{
-	int status;
-
-	a->admin_source = (struct admin_source){ .metrics = agent_metrics,
-						 .unready = agent_unready, .top = agent_top,
-						 .arg = a };
-	if (*a->config->admin == '\0')
-		return 0;
-	status = admin_listen(&a->loop, a->config->admin, &a->admin_source, &a->admin);
-	if (status < 0)
-		log_error("listen_failed", "address=%s err=%s", a->config->admin,
-			  err_name(status));
-	return status;
-}
-
 static int agent_open(struct agent *a)
 {
 	char addresses[LISTEN_TEXT_SIZE] = "";
@@ -393,6 +325,8 @@ static int agent_open(struct agent *a)
 	if (status == 0)
 		status = delivery_new(&a->loop, a->config, &a->identity, &a->ledger,
 				      &agent_delivery_events, a, &a->delivery);
+	if (status == 0)
+		status = agent_open_posts(a);
 	if (status == 0)
 		status = life_init(&a->life, &a->loop, &agent_life_events, a);
 	if (status < 0)
@@ -416,6 +350,7 @@ static void agent_close(struct agent *a)
 	gauges_release(&a->gauges);
 	accounts_release(&a->accounts);
 	reading_free(a->reading);
+	posted_close(a->posted);
 	identity_close(&a->identity);
 }
 
@@ -432,8 +367,8 @@ int agent_run(struct config *config, int argc, char **argv)
 	a->identity.lock = -1;
 	gauges_init(&a->gauges);
 	log_set_level(config_log_level(config));
-	if (config_read_secret(config) < 0) {
-		log_error("secret_unreadable", "key=%s", "fleet_secret");
+	if (config_read_secrets(config) < 0) {
+		log_error("secret_unreadable", "%s", "key=\"fleet_secret or admin_secret\"");
 		return 1;
 	}
 	if (uv_loop_init(&a->loop) < 0)

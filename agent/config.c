@@ -123,7 +123,8 @@ static const struct conf_row config_rows[] = {
 	     "empty. Without either there is a new identity at each start, and what is not "
 	     "delivered dies with the process."),
 	TEXT("admin", admin, "127.0.0.1:8126", 280, config_check_admin, false,
-	     "Where HTTP /metrics, /healthz, /readyz and /top are served; empty: nowhere."),
+	     "Where HTTP /metrics, /healthz, /readyz, /top and POST /v1/samples are served; empty: "
+	     "nowhere."),
 	TEXT("add_tags", add_tags, "", 4096, config_check_tags, true,
 	     "Tags put on every series that does not have them, key=value, comma-separated."),
 	CHOICE("gauge_signed", gauge_signed, "delta", config_signed, false,
@@ -178,6 +179,14 @@ static const struct conf_row config_rows[] = {
 	  .fallback = "", .max = 4096, .secret = true, .check = secret_check,
 	  .help = "What this agent and its relays prove to each other to know: 16 bytes or more, or "
 		  "file:/path, or credential:name of systemd. Relays that cannot are refused." },
+	{ .key = "admin_secret", .type = CONF_TEXT, .offset = offsetof(struct config, admin_secret),
+	  .fallback = "", .max = 4096, .secret = true, .check = secret_check,
+	  .help = "What `Authorization: Bearer` must show to POST samples: 16 bytes or more, or "
+		  "file:/path, or credential:name." },
+	{ .key = "allow_open", .type = CONF_BOOL, .offset = offsetof(struct config, allow_open),
+	  .fallback = "no",
+	  .help = "Take samples by POST from whoever reaches the admin port, also beyond loopback "
+		  "without an admin_secret." },
 	CHOICE("log_level", log_level, "info", config_levels, true,
 	       "What is logged: error, warn, info or debug, and what is graver."),
 };
@@ -209,9 +218,11 @@ bool config_spool_always(const struct config *c)
 	return c->spool_fsync == 1;
 }
 
-int config_read_secret(struct config *c)
+int config_read_secrets(struct config *c)
 {
-	return secret_read(c->fleet_secret, &c->secret);
+	int status = secret_read(c->fleet_secret, &c->secret);
+
+	return status < 0 ? status : secret_read(c->admin_secret, &c->writers);
 }
 
 enum log_level config_log_level(const struct config *c)

@@ -51,8 +51,11 @@ struct config {
 	int64_t sanitize;
 	int64_t log_level;
 	char *fleet_secret;
+	char *admin_secret;
+	bool allow_open;
 
-	struct secret secret; /* what fleet_secret names, after config_read_secret */
+	struct secret secret; /* what fleet_secret names, after config_read_secrets */
+	struct secret writers; /* what admin_secret names, likewise */
 	bool explain;
 	bool datagram;
 };
@@ -63,9 +66,9 @@ const struct conf_spec *config_spec(void);
 /* Whether what is sealed must be on disk before it is sent. */
 bool config_spool_always(const struct config *c);
 
-/* Reads the secret that the configuration names. 0, a negative errno (it was there when the
+/* Reads the secrets that the configuration names. 0, a negative errno (they were there when the
  * configuration was read). */
-int config_read_secret(struct config *c) __attribute__((warn_unused_result));
+int config_read_secrets(struct config *c) __attribute__((warn_unused_result));
 
 /* The log level of the configuration. */
 enum log_level config_log_level(const struct config *c);

@@ -343,6 +343,19 @@ int delivery_append(struct delivery *d, uint32_t partition, const struct batch_w
 	return status;
 }
 
+uint64_t delivery_before(const struct delivery *d, struct stream_id *stream)
+{
+	return keeper_before(d->keeper, stream);
+}
+
+uint64_t delivery_sealed(struct delivery *d, struct stream_id *stream)
+{
+	const struct counters_page *page = keeper_counters(d->keeper)->page;
+
+	*stream = page->stream;
+	return tally_get(&page->sealed);
+}
+
 void delivery_lost(struct delivery *d, uint64_t samples)
 {
 	tally_add(&keeper_counters(d->keeper)->page->lost, samples);

@@ -55,6 +55,12 @@ unsigned delivery_quarters(const struct delivery *d);
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
 		    uint64_t samples, int64_t since_ms) __attribute__((warn_unused_result));
 
+/* What was being written when the process before ended, and how many samples it had sealed. */
+uint64_t delivery_before(const struct delivery *d, struct stream_id *stream);
+
+/* What is being written, and how many samples this process has sealed. */
+uint64_t delivery_sealed(struct delivery *d, struct stream_id *stream);
+
 /* Samples that were taken were lost: at a seal, or at the end. */
 void delivery_lost(struct delivery *d, uint64_t samples);
 

@@ -37,6 +37,7 @@ void ingest_set_floor(struct ingest *r, int64_t floor_second)
 static void ingest_refuse(struct ingest *r, int reason)
 {
 	r->refused = reason;
+	r->refusals++;
 	if (r->shown_reason != 0)
 		return;
 	r->shown_reason = reason;
@@ -173,7 +174,7 @@ void ingest_text(struct ingest *r, struct slice text)
 
 void ingest_begin(struct ingest *r)
 {
-	r->lines = r->samples = r->taken = 0;
+	r->lines = r->samples = r->taken = r->refusals = 0;
 	intake_lock(r->intake);
 	r->now_s = life_wall_ms() / 1000;
 }

@@ -25,6 +25,7 @@ struct ingest {
 	struct intake *intake;
 	/* Of the burst at hand, or the last one. */
 	uint64_t lines, samples, taken;
+	uint64_t refusals; /* of lines, and of samples of good lines */
 	/* private */
 	tally_count *count_taken; /* or NULL */
 	struct line_parser parser;

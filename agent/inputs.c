@@ -12,7 +12,7 @@
 static int inputs_open_intakes(struct inputs *in, const struct config *config)
 {
 	struct limits_options limits = config_limits(config);
-	size_t count = (size_t)config->receivers + 1;
+	size_t count = (size_t)config->receivers + 2;
 	int status = 0;
 
 	in->intakes = calloc(count, sizeof(*in->intakes));
@@ -29,7 +29,17 @@ static int inputs_open_intakes(struct inputs *in, const struct config *config)
 	return status;
 }
 
-/* The streams' intake is the last one. */
+/* Those of the receivers come first. */
+static struct intake *inputs_clients_intake(struct inputs *in)
+{
+	return &in->intakes[in->intake_count - 2];
+}
+
+struct intake *inputs_posts_intake(struct inputs *in)
+{
+	return &in->intakes[in->intake_count - 1];
+}
+
 static int inputs_open_clients(struct inputs *in, const struct config *config,
 			       const struct reading *reading)
 {
@@ -41,7 +51,7 @@ static int inputs_open_clients(struct inputs *in, const struct config *config,
 		.max_age_s = INPUTS_MAX_AGE_S,
 	};
 
-	return clients_open(&options, &in->intakes[in->intake_count - 1], &in->clients);
+	return clients_open(&options, inputs_clients_intake(in), &in->clients);
 }
 
 int inputs_open(struct inputs *in, const struct config *config, const struct reading *reading,
@@ -57,8 +67,11 @@ int inputs_open(struct inputs *in, const struct config *config, const struct rea
 	};
 	int status = inputs_open_intakes(in, config);
 
-	if (status == 0)
-		status = receive_open(&options, in->intakes, ledger, &in->receiver);
+	if (status < 0)
+		return status;
+	ingest_init(&in->posts.ingest, inputs_posts_intake(in), &reading->options,
+		    INPUTS_MAX_AGE_S);
+	status = receive_open(&options, in->intakes, ledger, &in->receiver);
 	if (status == 0)
 		status = inputs_open_clients(in, config, reading);
 	return status;
@@ -68,6 +81,7 @@ void inputs_set_taken(struct inputs *in, tally_count *taken)
 {
 	receive_set_taken(in->receiver, taken);
 	ingest_set_taken(clients_ingest(in->clients), taken);
+	ingest_set_taken(&in->posts.ingest, taken);
 }
 
 int inputs_start(struct inputs *in)
@@ -94,12 +108,14 @@ void inputs_change(struct inputs *in, const struct config *config, const struct 
 	}
 	receive_set_lines(in->receiver, &reading->options);
 	ingest_set_lines(clients_ingest(in->clients), &reading->options);
+	ingest_set_lines(&in->posts.ingest, &reading->options);
 }
 
 void inputs_set_floor(struct inputs *in, int64_t floor_second)
 {
 	receive_set_floor(in->receiver, floor_second);
 	ingest_set_floor(clients_ingest(in->clients), floor_second);
+	ingest_set_floor(&in->posts.ingest, floor_second);
 }
 
 void inputs_addresses(const struct inputs *in, char out[LISTEN_TEXT_SIZE])

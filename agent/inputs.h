@@ -1,8 +1,9 @@
 /*
- * inputs.h - all ways in together: datagrams (receive.h), streams (clients.h), and their intakes.
+ * inputs.h - all ways in together: datagrams (receive.h), streams (clients.h), HTTP (posts.h), and
+ * their intakes.
  *
- * There is an intake for each receiver, and one for all streams, so that no thread waits for
- * another; one ceiling of memory holds for all. The loop's thread, but for what the threads of
+ * There is an intake for each receiver, one for all streams and one for all bodies, so that no
+ * thread waits for another; one ceiling of memory holds for all. The loop's thread, but for what the threads of
  * the inputs do themselves.
  */
 #ifndef AGENT_INPUTS_H
@@ -10,18 +11,20 @@
 
 #include "agent/clients.h"
 #include "agent/config.h"
+#include "agent/posts.h"
 #include "agent/reading.h"
 #include "agent/receive.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define INPUTS_INTAKES (RECEIVE_THREADS + 1)
+#define INPUTS_INTAKES (RECEIVE_THREADS + 2)
 
 struct inputs {
 	struct intake *intakes; /* intake_count of them */
 	size_t intake_count;
 	struct receiver *receiver;
+	struct posts posts; /* whoever opened the inputs readies it (posts_init) */
 	/* private */
 	struct clients *clients;
 };
@@ -39,6 +42,9 @@ int inputs_start(struct inputs *in) __attribute__((warn_unused_result));
 
 /* Takes what is there already, and no more. May be called twice. */
 void inputs_stop(struct inputs *in);
+
+/* The intake of posts. */
+struct intake *inputs_posts_intake(struct inputs *in);
 
 /* Limits and lines are so from now on; what was borrowed for the lines before may go. */
 void inputs_change(struct inputs *in, const struct config *config, const struct reading *reading);

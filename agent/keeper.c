@@ -21,6 +21,8 @@ struct keeper {
 	struct spool *spool; /* NULL: closed */
 	bool on_disk;
 	bool degraded; /* as last logged */
+	struct stream_id before; /* the stream of the process before */
+	uint64_t before_sealed;  /* samples */
 	uv_timer_t timer;
 	uv_work_t work;
 	struct spool_sync *sync; /* what the work is about; NULL: none is under way */
@@ -89,6 +91,12 @@ static void keeper_on_timer(uv_timer_t *timer)
 	keeper_after_work(&k->work, 0);
 }
 
+uint64_t keeper_before(const struct keeper *k, struct stream_id *stream)
+{
+	*stream = k->before;
+	return k->before_sealed;
+}
+
 void keeper_sealed(struct keeper *k)
 {
 	if (!k->on_disk || !config_spool_always(k->config))
@@ -99,16 +107,25 @@ void keeper_sealed(struct keeper *k)
 
 /* ---- a start ---- */
 
-/* Samples that the process before had taken and not sealed. The page is written after the record,
- * so a record of its stream may know better. */
-static uint64_t keeper_unsealed(const struct counters_page *page, const struct spool_found *found)
+/* Samples that the process before had sealed. The page is written after the record, so a record of
+ * its stream may know better. */
+static uint64_t keeper_sealed_before(const struct counters_page *page,
+				     const struct spool_found *found)
 {
-	uint64_t taken = tally_get(&page->taken), sealed = tally_get(&page->sealed);
-	uint64_t lost = tally_get(&page->lost);
+	uint64_t sealed = tally_get(&page->sealed);
 
 	if (found->records > 0 && found->last_total > sealed &&
 	    memcmp(found->last.bytes, page->stream.bytes, STREAM_ID_BYTES) == 0)
 		sealed = found->last_total;
+	return sealed;
+}
+
+/* Samples that it had taken and not sealed. */
+static uint64_t keeper_unsealed(const struct counters_page *page, const struct spool_found *found)
+{
+	uint64_t taken = tally_get(&page->taken), lost = tally_get(&page->lost);
+	uint64_t sealed = keeper_sealed_before(page, found);
+
 	return taken > sealed + lost ? taken - sealed - lost : 0;
 }
 
@@ -131,6 +148,8 @@ static void keeper_report(struct keeper *k, const struct spool_found *found)
 	uint64_t unsealed = keeper_unsealed(k->counters.page, found);
 	uint64_t missing = keeper_missing(k->counters.page, found);
 
+	k->before = k->counters.page->stream;
+	k->before_sealed = keeper_sealed_before(k->counters.page, found);
 	tally_add(&k->ledger->lost_unsealed, unsealed);
 	tally_add(&k->ledger->lost_spool, missing);
 	if (found->files > 0)

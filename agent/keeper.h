@@ -34,6 +34,9 @@ void keeper_close(struct keeper *k);
 struct spool *keeper_spool(const struct keeper *k); /* borrowed */
 struct counters *keeper_counters(struct keeper *k);  /* borrowed */
 
+/* What the process before had written last, and how many samples it had sealed. */
+uint64_t keeper_before(const struct keeper *k, struct stream_id *stream);
+
 /* All batches of a seal have been appended: with spool_fsync = always they are on disk now. */
 void keeper_sealed(struct keeper *k);
 

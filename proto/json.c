@@ -172,7 +172,7 @@ void json_bool(struct json *j, bool value)
 	buf_put_text(j->out, value ? "true" : "false");
 }
 
-void json_null(struct json *j)
+void json_nothing(struct json *j)
 {
 	json_element(j);
 	buf_put_text(j->out, "null");

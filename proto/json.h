@@ -3,8 +3,9 @@
  *
  * For answers and --explain. Numbers come out in the shortest form that reads back the
  * same double, integers without `.0`: jansson prints 17 digits, which is why this is
- * ours. Text is escaped (also `<`, `>`, `&`, so an answer can be put in a page) and invalid UTF-8 becomes U+FFFD. Commas are the
- * writer's business. Failures stay in the buf (buf_status).
+ * ours (and why nothing here is named json_null: that name is jansson's). Text is escaped
+ * (also `<`, `>`, `&`, so an answer can be put in a page) and invalid UTF-8 becomes U+FFFD.
+ * Commas are the writer's business. Failures stay in the buf (buf_status).
  */
 #ifndef PROTO_JSON_H
 #define PROTO_JSON_H
@@ -35,7 +36,7 @@ void json_number(struct json *j, double value);           /* must be finite */
 void json_u64(struct json *j, uint64_t value);            /* a whole number */
 void json_i64(struct json *j, int64_t value);             /* a whole number */
 void json_bool(struct json *j, bool value);               /* true or false */
-void json_null(struct json *j);                           /* null */
+void json_nothing(struct json *j);                        /* null */
 
 #define JSON_NUMBER_SIZE 32
 

@@ -17,7 +17,7 @@ static void put_kind(struct json *j, enum kind kind)
 	if (kind)
 		json_text(j, kind_name(kind));
 	else
-		json_null(j);
+		json_nothing(j);
 }
 
 /* A day's hours. */
@@ -207,7 +207,7 @@ void answer_keys(struct buf *out, const struct names_page *page)
 	if (page->more)
 		json_text_slice(&j, page->keys[page->count - 1]);
 	else
-		json_null(&j);
+		json_nothing(&j);
 	json_object_close(&j);
 	buf_put_text(out, "\n");
 }

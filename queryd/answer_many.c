@@ -17,7 +17,7 @@ static void put_question(struct json *j, const struct route_request *request,
 		if (query->kind)
 			json_text(j, kind_name(query->kind));
 		else
-			json_null(j);
+			json_nothing(j);
 	}
 	answer_put_time(j, "from", request->from_hour);
 	answer_put_time(j, "to", request->to_hour);
@@ -53,7 +53,7 @@ static void put_by(struct json *j, const struct route_request *request,
 		if (group->has)
 			json_text_slice(j, group->text);
 		else
-			json_null(j);
+			json_nothing(j);
 	}
 	json_object_close(j);
 }

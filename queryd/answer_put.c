@@ -11,7 +11,7 @@ void answer_put_number(struct json *j, const char *name, double value)
 	if (isfinite(value))
 		json_number(j, value);
 	else
-		json_null(j);
+		json_nothing(j);
 }
 
 void answer_put_flag(struct json *j, const char *name, bool value)

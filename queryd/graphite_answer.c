@@ -44,7 +44,7 @@ static void put_points(struct json *j, const struct graphite_series *s)
 		if (isfinite(s->values[i]))
 			json_number(j, s->values[i]);
 		else
-			json_null(j);
+			json_nothing(j);
 		json_i64(j, s->start + (int64_t)i * s->step);
 		json_array_close(j);
 	}

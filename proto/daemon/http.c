@@ -37,6 +37,7 @@ struct http_server {
 	unsigned unsent;    /* requests the handler has had that are not over */
 	unsigned handles;
 	struct log_limit noise;
+	size_t bodies_bytes; /* promised to requests */
 	bool resumed; /* a connection was, and libmicrohttpd has not run since */
 	bool ended;   /* a connection did, in this run */
 	bool closing;
@@ -98,6 +99,22 @@ void http_server_over(struct http_server *s)
 bool http_server_is_closing(const struct http_server *s)
 {
 	return s->closing;
+}
+
+bool http_server_reserve(struct http_server *s, size_t bytes)
+{
+	size_t most = s->options.max_bodies_bytes;
+
+	if (most != 0 && (bytes > most || s->bodies_bytes > most - bytes))
+		return false;
+	s->bodies_bytes += bytes;
+	return true;
+}
+
+void http_server_unreserve(struct http_server *s, size_t bytes)
+{
+	assert(s->bodies_bytes >= bytes);
+	s->bodies_bytes -= bytes;
 }
 
 size_t http_server_body_limit(const struct http_server *s)

@@ -28,6 +28,8 @@ struct http_options {
 	uint32_t max_connections;  /* 0: 1,000 */
 	uint32_t idle_seconds;     /* 0: 30 */
 	size_t max_body_bytes;     /* 0: no body is accepted: 413 */
+	size_t max_bodies_bytes;   /* of all requests together: over it 503; 0: no limit. A body whose
+				    * size is not told counts as the largest. */
 	bool reuse_port;
 };
 

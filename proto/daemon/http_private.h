@@ -30,6 +30,9 @@ void http_server_resumed(struct http_server *s); /* libmicrohttpd must run soon 
 void http_server_over(struct http_server *s);    /* one handed over has ended */
 bool http_server_is_closing(const struct http_server *s); /* http_close was called */
 size_t http_server_body_limit(const struct http_server *s); /* bytes; 0: no body */
+/* Promises room for a body; false when there is none. */
+bool http_server_reserve(struct http_server *s, size_t bytes);
+void http_server_unreserve(struct http_server *s, size_t bytes); /* gives it back */
 
 /* libmicrohttpd's callbacks: MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback,
  * MHD_OPTION_NOTIFY_COMPLETED, MHD_OPTION_UNESCAPE_CALLBACK. */

@@ -21,6 +21,7 @@ struct http_request {
 	const char *method;
 	struct buf body;
 	size_t discarded_bytes;
+	size_t reserved_bytes; /* of the server's room for bodies */
 	unsigned status;
 	bool begun;       /* the headers were seen */
 	bool handed_over; /* the handler has it */
@@ -67,6 +68,7 @@ void http_request_over(void *server, struct MHD_Connection *connection, void **r
 		http_server_over(server);
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
+	http_server_unreserve(server, r->reserved_bytes);
 	buf_release(&r->body);
 	free(r);
 	*request = NULL;
@@ -98,6 +100,21 @@ static void request_refuse(struct http_request *r, unsigned status, const char *
 		return;
 	MHD_add_response_header(r->response, "Content-Type", "text/plain");
 	MHD_add_response_header(r->response, "Connection", "close");
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(r->response, "Retry-After", "1");
+}
+
+/* Reserves room for the body that is announced. */
+static bool request_reserve(struct http_request *r, const char *length)
+{
+	size_t size = length != NULL ? (size_t)strtoull(length, NULL, 10) : 0;
+
+	if (http_header(r, "Transfer-Encoding") != NULL)
+		size = r->body.ceiling;
+	if (!http_server_reserve(r->server, size))
+		return false;
+	r->reserved_bytes = size;
+	return true;
 }
 
 /* Refusing before the body is read saves reading it; then the library closes. */
@@ -109,6 +126,8 @@ static enum MHD_Result request_admit(struct http_request *r)
 		request_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "shutting down\n");
 	else if (length != NULL && strtoull(length, NULL, 10) > r->body.ceiling)
 		request_refuse(r, HTTP_TOO_LARGE, "the body is too large\n");
+	else if (!request_reserve(r, length))
+		request_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once\n");
 	else
 		return MHD_YES;
 	return request_queue(r);

@@ -34,7 +34,7 @@ static void elements_are_set_apart_by_commas(void **state)
 	json_object_close(&j);
 	json_array_open(&j);
 	json_array_close(&j);
-	json_null(&j);
+	json_nothing(&j);
 	json_array_close(&j);
 	json_key_slice(&j, slice_text("b"));
 	json_object_open(&j);

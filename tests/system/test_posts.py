@@ -1,0 +1,209 @@
+"""POST /v1/samples: what is answered 202 has counted, once, whatever happens to the agent."""
+import concurrent.futures
+import http.client as web
+import json
+import os
+import random
+import socket
+import threading
+import time
+
+from conftest import http, metrics, send, total, wait_count, wait_for
+
+A = "hourglass_agent_"
+JSON = {"Content-Type": "application/json"}
+
+
+def started(stack, **options):
+    """(agent, queryd), ready."""
+    stack.start_redis()
+    relay, queryd = stack.start_relay(), stack.start_queryd()
+    agent = stack.start_agent([relay], seal_ms="50ms", **options)
+    wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+    return agent, queryd
+
+
+def post(agent, body, headers=None, address=None, seconds=60):
+    """(status, answer); (0, None) when there was none."""
+    host, port = (address or agent.admin).rsplit(":", 1)
+    connection = web.HTTPConnection(host, int(port), timeout=seconds)
+    try:
+        connection.request("POST", "/v1/samples", body=body, headers=headers or {})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        return answer.status, json.loads(text) if text[:1] == "{" else text
+    except (OSError, web.HTTPException):
+        return 0, None
+    finally:
+        connection.close()
+
+
+def test_lines_and_json_count_like_any_other(stack):
+    agent, queryd = started(stack)
+    assert post(agent, b"p.a:1:2|c\np.b:2|ms\nbad\n\np.a:x|c\np.g:5|g\np.a:3|c") == \
+        (202, {"lines": 6, "samples": 5, "refused": 2})
+    body = [{"key": "p.b", "value": 4.5}, {"key": "p.a", "value": 10, "type": "c"},
+            {"key": "p.t;x=y", "value": 1, "type": "c"}, {"key": "hourglass.x", "value": 1}]
+    assert post(agent, json.dumps(body), JSON) == (202, {"lines": 4, "samples": 3, "refused": 1})
+    assert post(agent, b"") == (202, {"lines": 0, "samples": 0, "refused": 0})
+    assert post(agent, b"p.a:1|c|T1") == (202, {"lines": 1, "samples": 0, "refused": 1})
+    # Sealed is what was answered: nothing of it is open any more.
+    seen = metrics(agent)
+    assert seen[f"{A}samples_received_total"] == 9 and seen[f"{A}samples_sealed_total"] == 8
+    assert seen[f'{A}lines_rejected_total{{reason="reserved_name"}}'] == 1
+    wait_count(queryd, "p.a", 16, stat="sum")
+    wait_count(queryd, "p.b", 6.5, stat="sum")
+    wait_count(queryd, "p.t;x=y", 1, stat="sum")
+    wait_count(queryd, "p.g", 5, stat="last")
+    assert agent.terminate() == 0
+
+
+def chunks(size, count):
+    for _ in range(count):
+        yield b"x" * size
+
+
+def test_hostile_bodies_are_refused_whole(stack):
+    agent, queryd = started(stack)
+    for wrong in (b"", b"{", b"[", b"[1]", b'[{"key":"a","value":1},]', b"[" * 100000,
+                  b'[{"key":"h.a","value":1},{"key":"h.a"}]', b'[{"key":"h.a\\n","value":1}]'):
+        status, answer = post(agent, wrong, JSON)
+        assert (status, answer["error"]) == (400, "bad_json"), wrong[:40]
+    for headers, status in (({"Origin": "http://evil.example"}, 403), ({"Idempotency-Key": ""}, 400),
+                            ({"Idempotency-Key": "k" * 256}, 400)):
+        assert post(agent, b"h.a:1|c", headers)[0] == status
+    # A body may say its size or not: over 4 MiB it is refused, and nothing of it is kept.
+    before = agent.rss_bytes()
+    assert post(agent, b"h.a:1|c\n" * 600000)[0] in (413, 0)
+    assert post(agent, chunks(100000, 43), {"Transfer-Encoding": "chunked"})[0] in (413, 0)
+    assert http(agent, "/v1/samples", agent.admin)[0] == 405
+    # Room for bodies is promised to those who come first: no more than 16 MiB in all.
+    held = []
+    for _ in range(4):
+        held.append(socket.create_connection(agent.admin.rsplit(":", 1)))
+        held[-1].sendall(b"POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\nh.a")
+    wait_for(lambda: post(agent, b"h.a:1|c\n")[0] == 503, "there is no more room")
+    for one in held:
+        one.close()
+    wait_for(lambda: post(agent, b"h.b:1|c\n" + b"h" * 70000 + b":1|c\n")[0] == 202, "there is again")
+    assert agent.rss_bytes() - before < 24 << 20
+    seen = metrics(agent)
+    assert seen[f'{A}lines_rejected_total{{reason="too_large"}}'] == 1
+    assert seen[f"{A}samples_received_total"] == 1
+    wait_count(queryd, "h.b", 1, stat="sum")
+    assert agent.terminate() == 0
+
+
+def test_who_may_write(stack):
+    """Beyond loopback: a secret, or an explicit word. What only shows stays open."""
+    stack.start_redis()
+    relay = stack.start_relay()
+    secret, shown = "0123456789abcdef", {}
+    for name, options, open_, bearer in (("closed", {}, 403, 403),
+                                         ("secret", {"admin_secret": secret}, 401, 202),
+                                         ("open", {"allow_open": "yes"}, 202, 202)):
+        agent = stack.daemon(name, "hourglass-agent",
+                             {"relays": relay.listen, "seal_ms": "50ms", **options},
+                             {"listen": "udp://127.0.0.1:0", "admin": "0.0.0.0:0"})
+        agent.admin = "127.0.0.1:" + agent.admin.rsplit(":", 1)[1]
+        wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+        shown[name] = (post(agent, b"w:1|c")[0],
+                       post(agent, b"w:1|c", {"Authorization": f"Bearer {secret}"})[0])
+        assert shown[name] == (open_, bearer), shown
+        assert post(agent, b"w:1|c", {"Authorization": f"Bearer {secret}x"})[0] == open_
+        assert post(agent, b"w:1|c", {"Authorization": f"Bearer {secret[:-1]}"})[0] == open_
+        assert agent.terminate() == 0
+
+
+def test_nothing_is_taken_that_cannot_be_sealed(stack):
+    """Before P is known there is no seal: 503, and nothing was counted."""
+    stack.start_redis()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        agent = stack.daemon("agent", "hourglass-agent",
+                             {"relays": "127.0.0.1:%d" % silent.getsockname()[1]},
+                             {"listen": "udp://127.0.0.1:0", "admin": "127.0.0.1:0"})
+        status, answer = post(agent, b"n:1|c")
+        assert (status, answer["error"]) == (503, "not_now")
+        assert metrics(agent)[f"{A}samples_received_total"] == 0
+        assert agent.terminate() == 0
+
+
+def test_a_key_counts_once_also_when_the_agent_is_killed(stack):
+    """Retried until it is 202, across kill -9 at any moment: every body has counted exactly once."""
+    agent, queryd = started(stack)
+    rng, done, tries = random.Random(7), threading.Event(), []
+    sent = {}
+
+    def body_of(number):
+        # One series: one batch. Every third is large enough to be sealed at once.
+        key, lines = f"once.k{number % 4}", 1 + number % 50
+        filler = "|c:" + "x" * 30000 if number % 3 == 0 else ""
+        sent[key] = sent.get(key, 0) + lines
+        return "".join(f"{key}:1|c{filler}\n" for _ in range(lines)).encode()
+
+    def client(worker):
+        number = worker
+        while not done.is_set():
+            body, headers = body_of(number), {"Idempotency-Key": f"key-{number}"}
+            for attempt in range(1200):
+                status, answer = post(agent, body, headers)
+                tries.append((status, answer))
+                if status == 202:
+                    break
+                assert status in (0, 503) or (status, answer["error"]) == (409, "in_progress")
+                time.sleep(0.01)
+            # A retry of what was answered says so.
+            assert status == 202
+            again = post(agent, body, headers)
+            assert again[0] in (0, 503) or again == (202, {"repeated": True}), again
+            number += 1
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(client, 0)
+        try:
+            for _ in range(6):
+                before = len(tries)
+                wait_for(lambda: len(tries) > before + 8 or running.done(), "bodies are taken")
+                time.sleep(rng.random() / 20)   # anywhere in a seal
+                agent.kill()
+                agent.start()
+            wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+        finally:
+            done.set()
+        running.result(120)
+    assert sum(status == 202 for status, _ in tries) > 20
+    for key, lines in sent.items():
+        wait_count(queryd, key, lines, stat="sum")
+    assert agent.terminate() == 0
+
+
+def test_bodies_from_many_at_once_add_up(stack):
+    """And the ledger agrees at every instant; datagrams come in beside them."""
+    agent, queryd = started(stack)
+    stop = threading.Event()
+
+    def watch():
+        while not stop.is_set():
+            seen = metrics(agent)
+            here = sum(v for k, v in seen.items() if k.split("{")[0] in
+                       (f"{A}samples_sealed_total", f"{A}samples_rejected_total", f"{A}samples_open"))
+            assert seen[f"{A}samples_received_total"] == here
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        watching = pool.submit(watch)
+        posts = [pool.submit(post, agent, f"many.k{n % 7}:{n}|ms\nmany.all:1|c\n".encode() * 500)
+                 for n in range(80)]
+        try:
+            for _ in range(200):
+                send(agent, "many.all:1|c")
+            assert all(one.result()[0] == 202 for one in posts)
+        finally:
+            stop.set()
+        assert watching.result()
+    wait_count(queryd, "many.all", 80 * 500 + 200, stat="sum")
+    for key in range(7):
+        wait_count(queryd, f"many.k{key}", 500 * sum(n for n in range(80) if n % 7 == key), stat="sum")
+    assert os.path.getsize(f"{stack.folder}/state-agent/posted") == 0, "no key was sent"
+    assert total(agent, f"{A}samples_lost_total") == 0
+    assert agent.terminate() == 0
