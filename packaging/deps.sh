@@ -19,7 +19,7 @@ run="redis-server python3 netcat-openbsd curl"
 # libFuzzer comes with clang's runtime, which newer releases split off under clang's version.
 clang=$(apt-cache depends clang 2>/dev/null | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p')
 fuzz="clang libclang-rt-${clang:-14}-dev"
-test="libcmocka-dev python3-pytest python3-pytest-xdist python3-redis python3-msgpack
+test="libcmocka-dev python3-pytest python3-pytest-xdist python3-pytest-timeout python3-redis python3-msgpack
 	python3-statsd libnet-statsd-perl python3-yaml"
 # For the page's tests, 131 MB. Ubuntu has Chromium as a snap only; there these tests are skipped.
 case "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" in

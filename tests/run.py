@@ -19,6 +19,7 @@ import xml.etree.ElementTree as xml
 
 UNIT_SECONDS = 120
 PYTEST_SECONDS = 1500
+TEST_SECONDS = 1200 if os.environ.get("HOURGLASS_LONG") else 240  # then it hangs, and shows where
 
 
 def run_unit(build, names):
@@ -92,6 +93,7 @@ def run_pytest(folder, build, names):
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = [sys.executable, "-m", "pytest", "-q", "-x" if os.environ.get("FAST") else "-q",
                    "-p", "no:cacheprovider", "--tb=short", "--durations=5",
+                   "--timeout", str(TEST_SECONDS),
                    f"--junitxml={report.name}", *WORKERS.get(folder, []), folder]
         if names:
             command += ["-k", " or ".join(names)]

@@ -140,7 +140,7 @@ def test_totals_are_exact_over_a_limit_on_keys(stack):
     stack.start_redis()
     relay = stack.start_relay()
     queryd = stack.start_queryd()
-    agent = stack.start_agent([relay], max_keys=1000, seal_ms="2s")
+    agent = stack.start_agent([relay], max_keys=1000, seal_ms="2s", drain_ms="60s")
     wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
     seals = metrics(agent)[f"{A}seals_total"]
     wait_for(lambda: metrics(agent)[f"{A}seals_total"] > seals, "an interval begins")
@@ -151,12 +151,13 @@ def test_totals_are_exact_over_a_limit_on_keys(stack):
     assert agent.terminate() == 0  # seals and delivers
     hours = hours_of(before)
     keys = set()
-    while True:
+
+    def listed():
         answer = http(queryd, "/v1/keys?match=*.k*&limit=1000" +
                       (f"&after={max(keys)}" if keys else ""))[1]
-        keys |= set(answer["keys"])
-        if answer["next"] is None and len(keys) >= 1000:
-            break
+        keys.update(answer["keys"])
+        return answer["next"] is None and len(keys) >= 1000
+    wait_for(listed, lambda: f"{len(keys)} of 1000 keys are listed")
     assert len(keys) == 1000
     over = [sums(queryd, f"hourglass.overflow;prefix={p}", hours) for p in ("flood", "web")]
     assert over == [3 * 3500, 3 * 500]
