@@ -62,8 +62,11 @@ static void test_only_lanes_that_keep_something_fail_over(void **state)
 	w->now += 2 * GRACE;
 	confirmed(w, ask(w), true, chain_at(w, 0, 1));
 	assert_int_equal(spool_records(w->spool), 1);
+	seal(w, 2, 1, 100);
+	run(w);
+	told(w, 0, 1, LANE_OPENED, 2, nonce_at(0));
 	down(w, 0);
-	assert_int_equal(w->o.counts.failovers, 1);
+	assert_int_equal(w->o.counts.failovers, 2); /* not lane 0 */
 }
 
 static void test_a_message_may_be_about_several_lanes(void **state)
@@ -243,6 +246,24 @@ static void test_peers_are_asked_about_their_own_lanes_only(void **state)
 	assert_int_equal(w->o.counts.confirms, 1);
 }
 
+static void test_a_relay_is_not_asked_about_another_s_lanes(void **state)
+{
+	struct world *w = *state;
+
+	up(w, 1, 9);
+	seal(w, 0, 1, 100);
+	run(w);
+	told(w, 1, 9, LANE_OPENED, 0, nonce_at(0));
+	up(w, 0, 1);
+	w->order[0] = 1;
+	w->order[1] = 0;
+	run(w);
+	w->now += CONFIRM;
+	run(w);
+	assert_int_equal(done(w, 'C'), 1);
+	assert_int_equal(w->sent[0].peer, 1);
+}
+
 static void test_questions_are_an_interval_apart(void **state)
 {
 	struct world *w = *state;
@@ -301,6 +322,19 @@ static void many_seal(struct world *w, uint32_t partitions)
 		seal(w, p, 1, 100);
 }
 
+static void many_opened(struct world *w)
+{
+	for (const struct outbox_stream *s = w->o.streams; s != NULL; s = s->next) {
+		for (uint32_t p = 0; p < LIMIT_PARTITIONS; p++) {
+			struct frame_stream one = { .id = s->id, .partition = p,
+						    .state = nonce_at(0) };
+			struct frame_streams list = { .list = &one, .count = 1 };
+
+			outbox_note_states(&w->o, 0, 1, LANE_OPENED, &list, w->now);
+		}
+	}
+}
+
 static void test_more_lanes_than_a_frame_names_take_two(void **state)
 {
 	struct world *w = *state;
@@ -327,6 +361,16 @@ static void test_more_lanes_than_a_frame_names_take_two(void **state)
 	assert_int_equal(w->sent_count, 2);
 	assert_int_equal(w->sent[0].count, LIMIT_FRAME_STREAMS);
 	assert_int_equal(w->sent[0].count + w->sent[1].count, all);
+	/* All are opened, none can be sent; one question an interval names as many. */
+	w->refuse_from = 0;
+	many_opened(w);
+	w->now += CONFIRM;
+	run(w);
+	assert_int_equal(w->sent_count, 1);
+	assert_int_equal(w->sent[0].count, LIMIT_FRAME_STREAMS);
+	w->now += CONFIRM;
+	run(w);
+	assert_int_equal(w->sent[0].count, all - LIMIT_FRAME_STREAMS);
 }
 
 int main(void)
@@ -347,6 +391,7 @@ int main(void)
 		T(test_a_peer_that_takes_no_open_is_asked_in_the_next_run),
 		T(test_a_confirm_that_was_not_taken_is_asked_again),
 		T(test_peers_are_asked_about_their_own_lanes_only),
+		T(test_a_relay_is_not_asked_about_another_s_lanes),
 		T(test_questions_are_an_interval_apart),
 		T(test_bytes_in_flight_may_reach_the_window),
 		T(test_a_peer_is_idle_when_nothing_is_in_flight_to_it),
