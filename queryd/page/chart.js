@@ -87,11 +87,21 @@ function common(range, colours) {
 		gridLineWidth: 1,
 		xRangePad: 0,
 		rightGap: 0,
-		interactionModel: { mousedown: Dygraph.defaultInteractionModel.mousedown },
+		// Its own touch handlers would keep a phone from scrolling over the chart.
+		interactionModel: { mousedown: Dygraph.defaultInteractionModel.mousedown,
+			willDestroyContextMyself: true },
 		highlightCallback: (event, x, points, row) => select(row),
 		unhighlightCallback: () => select(-1),
-		zoomCallback: (from, to) => onZoom({ from: floorHour(from), to: floorHour(to) + HOUR_MS }),
+		zoomCallback: (from, to) => zoomed(range, floorHour(from), floorHour(to - 1) + HOUR_MS),
 	};
+}
+
+// A drag up or down changes no hours, and is undone: a scale cut short misleads.
+function zoomed(range, from, to) {
+	if (from === range.from && to === range.to)
+		[values, counts].forEach((graph) => graph.updateOptions({ valueRange: [null, null] }));
+	else
+		onZoom({ from, to });
 }
 
 // The running hour has a ground of its own.
@@ -204,12 +214,15 @@ function readoutOf(one, hour) {
 	if (point && banded && limits.low in point.values)
 		extra.push(`${limits.low} ${number(point.values[limits.low])}`,
 			`${limits.high} ${number(point.values[limits.high])}`);
+	for (const stat of ["min", "max"])
+		if (point && one.answers[stat]?.group?.points && !extra.some((text) => text.startsWith(stat)))
+			extra.push(`${stat} ${number(point.values[stat])}`);
 	if (point && !["count", "sum", "samples"].includes(one.stat))
 		extra.push(`of ${number(point.count)}`);
 	return make("span", { class: "value" },
 		make("i", { class: `dot series-${one.colour}` }),
 		make("b", {}, point && !point.exact ? `≈ ${value}` : value),
-		extra.length ? make("span", { class: "quiet" }, ` ${extra.join("  ")}`) : null);
+		extra.length ? make("span", { class: "quiet" }, ` ${extra.join(", ")}`) : null);
 }
 
 function select(row) {

@@ -116,6 +116,8 @@ async function poll(mine) {
 			return;
 		pill("", "Ledger");
 		fill(byId("ledger-body"), make("p", { class: "quiet" }, trouble.message));
+		if (trouble.status === 401)
+			return; // until a token is given
 	}
 	if (mine === round && !document.hidden)
 		timer = setTimeout(() => poll(mine), POLL_MS);

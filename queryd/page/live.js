@@ -48,10 +48,12 @@ async function poll(mine) {
 		if (keys.length < picks.length)
 			byId("live").append(make("p", { class: "quiet" },
 				"Merged keys have no live values; pick a key itself for them."));
-	} catch {
+	} catch (trouble) {
 		if (mine !== round)
 			return;
 		heading(now, true);
+		if (trouble.status === 401)
+			return; // until a token is given
 	}
 	if (mine === round && !document.hidden)
 		timer = setTimeout(() => poll(mine), POLL_MS);

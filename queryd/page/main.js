@@ -160,7 +160,7 @@ async function refresh() {
 			return;
 		if (!("status" in trouble))
 			throw trouble;
-		notice.notice(trouble.status === 401 ? null : trouble);
+		notice.notice(trouble);
 		if (presented !== link(state()))
 			takeDown();
 		again = passes(trouble) ? RETRY_MS : 0;
@@ -240,7 +240,7 @@ const SHORTCUTS = {
 };
 
 function onKey(event) {
-	const typing = event.target.closest("input, textarea, dialog");
+	const typing = event.target.closest("input, textarea, dialog[open]");
 
 	if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in SHORTCUTS))
 		return;

@@ -34,7 +34,8 @@ export function notice(trouble) {
 	show(element, Boolean(trouble));
 	if (!trouble)
 		return;
-	const advice = ADVICE[trouble.code] || "";
+	const advice = trouble.status === 401 ? "Load the page again to give one." :
+		ADVICE[trouble.code] || "";
 	const text = trouble.message.replace(/[^.!?]$/, "$&.");
 	fill(element, make("b", {}, trouble.status ? `${trouble.status}` : "offline"),
 		make("span", {}, text[0].toUpperCase() + text.slice(1), " ", advice));

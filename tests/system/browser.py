@@ -98,7 +98,6 @@ class Browser:
         """A picture of the page in HOURGLASS_SHOTS, if that folder is wanted."""
         folder = os.environ.get("HOURGLASS_SHOTS")
         if folder:
-            self.run("document.activeElement?.blur()") if name.endswith("!") else None
             self.driver.save_screenshot(os.path.join(folder, f"{name}.png"))
 
 
