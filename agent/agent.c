@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 
 #include "agent/agent_private.h"
+#include "agent/rest.h"
 #include "agent/skew.h"
 #include "proto/err.h"
 
@@ -11,8 +12,6 @@
 #include <stdlib.h>
 
 #define AGENT_WATERMARK_MS 1000
-#define AGENT_REST_MS      60000
-#define AGENT_LITTLE_BYTES (1024 * 1024) /* in the open table */
 /* Room that a report may take in the spool: some forty batches of one counter. */
 #define AGENT_REPORT_BYTES (16 * 1024)
 
@@ -50,17 +49,11 @@ static bool agent_may_seal(struct agent *a, bool last)
 	return false;
 }
 
-/* Whether a seal may be left out. In a long outage small batches fill the spool's memory of batches
- * long before its bytes: so the fuller it is, the rarer what came little is sealed, 2 s to 60 s. */
+/* Whether a seal may be left out. */
 static bool agent_may_rest(struct agent *a, int64_t now_ms)
 {
-	unsigned quarters = delivery_quarters(a->delivery);
-	int64_t rest_ms = a->seal_ms << 2 * quarters;
-
-	if (rest_ms > AGENT_REST_MS)
-		rest_ms = AGENT_REST_MS;
-	return quarters > 0 && now_ms - a->sealed_ms < rest_ms &&
-	       accounts_level(&a->accounts).bytes < AGENT_LITTLE_BYTES;
+	return now_ms - a->sealed_ms < rest_after_seal_ms(delivery_quarters(a->delivery), a->seal_ms,
+							  accounts_level(&a->accounts).bytes);
 }
 
 /* What a POST brought is not held: its answer would have to wait. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/outage.h"
 #include "tests/sim/world.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@ struct options {
 	uint64_t first, count, seed;
 	double seconds;
 	enum rule without;
-	bool has_seed, trace, self_test, twice;
+	bool has_seed, trace, self_test, twice, has_outage;
+	struct outage_options outage;
 };
 
 static double main_now(void)
@@ -31,6 +33,7 @@ static int main_usage(void)
 	fprintf(stderr, "usage: sim [--seeds N] [--first K] [--seconds S] [--without RULE] [--twice]\n"
 			"       sim --seed N [--without RULE] [--trace]\n"
 			"       sim --self-test\n"
+			"       sim --outage disk|memory [--minutes N] [--rate N]\n"
 			"Runs seeds K, K+1... until N are done or S seconds are over. --twice runs each\n"
 			"a second time and compares. Rules:\n");
 	for (int rule = 0; rule < RULE_COUNT; rule++)
@@ -161,12 +164,21 @@ static bool main_option(struct options *o, const char *name, const char *value, 
 		o->without = rule_of_word(value);
 		return o->without != RULE_COUNT;
 	}
+	if (strcmp(name, "--outage") == 0 && value != NULL) {
+		o->has_outage = true;
+		o->outage.on_disk = strcmp(value, "disk") == 0;
+		return o->outage.on_disk || strcmp(value, "memory") == 0;
+	}
 	if (strcmp(name, "--seeds") == 0)
 		o->count = number;
 	else if (strcmp(name, "--first") == 0)
 		o->first = number;
 	else if (strcmp(name, "--seconds") == 0)
 		o->seconds = (double)number;
+	else if (strcmp(name, "--minutes") == 0)
+		o->outage.minutes = (uint32_t)number;
+	else if (strcmp(name, "--rate") == 0)
+		o->outage.rate = (uint32_t)number;
 	else if (strcmp(name, "--seed") == 0)
 		o->seed = number, o->has_seed = true;
 	else
@@ -176,7 +188,7 @@ static bool main_option(struct options *o, const char *name, const char *value, 
 
 int main(int argc, char **argv)
 {
-	struct options o = { .first = 1, .count = 0 };
+	struct options o = { .first = 1, .outage = { .minutes = 60, .rate = 50000 } };
 	bool took;
 
 	for (int i = 1; i < argc; i++) {
@@ -185,6 +197,8 @@ int main(int argc, char **argv)
 		i += took;
 	}
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	if (o.has_outage)
+		return !outage_run(&o.outage);
 	if (o.self_test)
 		return main_self_test(&o);
 	if (o.has_seed)
