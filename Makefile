@@ -162,6 +162,11 @@ bench: ## figures: the agent, the relay and the way from a line to an answer
 	$(Q)$(MAKE) --no-print-directory -j2 all bench-build
 	$(Q)HOURGLASS_BUILD=$(abspath $(B)) $(PYTHON) tests/bench/run.py --build $(B) $(BENCH_ARGS)
 
+bench-peers: ## other statsd servers beside our agent: collectd, netdata, and statsd where npm is
+	$(Q)packaging/deps.sh peers
+	$(Q)$(MAKE) --no-print-directory -j2 all bench-build
+	$(Q)HOURGLASS_BUILD=$(abspath $(B)) $(PYTHON) tests/bench/peers.py --build $(B) $(BENCH_ARGS)
+
 SOAK_SECONDS ?= 600
 soak: ## chaos on real processes for SOAK_SECONDS=600
 	$(Q)packaging/deps.sh test
@@ -235,5 +240,5 @@ clean: ## remove build output
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
-.PHONY: all unit unit-build bench-build fuzz fuzz-build replay-build test asan bench soak run deps install clean help
+.PHONY: all unit unit-build bench-build fuzz fuzz-build replay-build test asan bench bench-peers soak run deps install clean help
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a target needs and says so first. Silent when nothing is missing.
 #
-#   packaging/deps.sh build|run|test|fuzz
+#   packaging/deps.sh build|run|test|fuzz|peers
 #
 # Debian 12, 13 and Ubuntu 24.04. As root, or as a user with sudo.
 set -eu
@@ -25,13 +25,21 @@ test="libcmocka-dev python3-pytest python3-pytest-xdist python3-pytest-timeout p
 case "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" in
 debian) test="$test chromium chromium-driver python3-selenium" ;;
 esac
+# What `make bench-peers` compares with, as far as this release has it; they start no service.
+peers=
+if [ "${1:-}" = peers ]; then
+	for package in collectd-core netdata-core; do
+		if apt-cache show "$package" >/dev/null 2>&1; then peers="$peers $package"; fi
+	done
+fi
 
 case "${1:-build}" in
 build) wanted="$build" ;;
 run) wanted="$build $run" ;;
 test) wanted="$build $run $test" ;;
 fuzz) wanted="$build $fuzz" ;;
-*) echo "usage: packaging/deps.sh build|run|test|fuzz" >&2; exit 2 ;;
+peers) wanted="$build $run $test $peers" ;;
+*) echo "usage: packaging/deps.sh build|run|test|fuzz|peers" >&2; exit 2 ;;
 esac
 
 missing=
