@@ -135,7 +135,7 @@ function drawValues(hours, lines, range, view, colours) {
 		series,
 		customBars: true,
 		fillAlpha: 0.16,
-		pointSize: 2,
+		pointSize: 3,
 		drawGapEdgePoints: true,
 		logscale: view.log && low >= 0,
 		includeZero: !view.log,

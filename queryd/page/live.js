@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The running hour's values so far, asked for again and again while somebody looks.
 
+import { ask } from "./api.js";
 import { byId, fill, make } from "./dom.js";
-import { clock, day, floorHour, HOUR_MS } from "./format.js";
+import { HOUR_MS, clock, day, floorHour, hourText } from "./format.js";
 import { describe } from "./series.js";
 import { KINDS } from "./stats.js";
 import { refill, strip } from "./strip.js";
 
 const POLL_MS = 2000;
+const UNLESS_SAMPLED = ["count", "min", "max", "samples"];
 
 let picks = [];
 let timer = 0;
@@ -30,8 +32,22 @@ function stripOf(pick, index, info, now) {
 	if (last < now)
 		return strip(pick.text, index, [],
 			`Nothing yet in this hour. Last seen ${day(last)}, ${clock(last)}–${clock(last + HOUR_MS)}.`);
-	return strip(pick.text, index,
-		KINDS[kind].live.map((name) => ({ name, value: info.stats[name] })));
+	const cells = KINDS[kind].live.map((name) => ({ name, value: info.stats[name],
+		exact: info.exact || (!info.sampled && UNLESS_SAMPLED.includes(name)) }));
+	return strip(pick.text, index, cells);
+}
+
+// A key's overview says nothing of exactness; its hour does.
+async function look(pick, now) {
+	const info = await describe(pick);
+	const kind = info.kinds[0];
+	const [date, hour] = hourText(now).split("T");
+
+	if (!kind || Date.parse(info.last) < now)
+		return info;
+	const { exact, sampled } = await ask("/v1/series", { key: pick.text, kind, stat: KINDS[kind].first, date,
+		hour });
+	return { ...info, exact, sampled };
 }
 
 async function poll(mine) {
@@ -39,7 +55,7 @@ async function poll(mine) {
 	const keys = picks.filter((pick) => !pick.glob);
 
 	try {
-		const infos = await Promise.all(keys.map((pick) => describe(pick)));
+		const infos = await Promise.all(keys.map((pick) => look(pick, now)));
 		if (mine !== round)
 			return;
 		heading(now, false);

@@ -95,7 +95,7 @@ export async function load(pick, info, view, range, signal) {
 	const made = { pick, kinds: info.kinds, last: info.last, stat, points: new Map(), answers: {} };
 
 	if (info.kinds.length === 0)
-		return { ...made, why: pick.glob ? "no key matches" : "not known: no sample of it is kept" };
+		return { ...made, why: pick.glob ? "no key matches" : "not known, no sample of it is kept" };
 	if (!kind)
 		return { ...made, why: `a ${info.kinds.join(" and ")} has no ${stat}` };
 	const hourly = drawn(kind, stat, view);
