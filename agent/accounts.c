@@ -131,6 +131,12 @@ static struct intake_level accounts_add_up(struct accounts *a, struct ledger *co
 	return all;
 }
 
+void accounts_counts(struct accounts *a, struct ledger *out)
+{
+	ledger_copy(out, a->ledger);
+	(void)accounts_add_up(a, out);
+}
+
 struct intake_level accounts_level(struct accounts *a)
 {
 	return accounts_add_up(a, NULL);

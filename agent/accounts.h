@@ -56,6 +56,9 @@ void accounts_sealed(struct accounts *a, const struct table *taken,
 /* All tables of a swap have been. */
 void accounts_end_seal(struct accounts *a);
 
+/* All counts as they stand. */
+void accounts_counts(struct accounts *a, struct ledger *out);
+
 /* What the open tables hold together. */
 struct intake_level accounts_level(struct accounts *a);
 

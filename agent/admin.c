@@ -127,12 +127,20 @@ static void admin_handle(void *arg, struct http_request *request)
 				"/v1/samples\n");
 }
 
+static void admin_words(void *arg, int fd)
+{
+	const struct admin_source *source = arg;
+
+	source->words(source->arg, fd);
+}
+
 int admin_listen(uv_loop_t *loop, const char *address, const struct admin_source *source,
 		 struct http_server **out)
 {
 	struct http_options options = { .max_connections = ADMIN_CONNECTIONS,
 					.max_body_bytes = ADMIN_BODY_BYTES,
-					.max_bodies_bytes = ADMIN_BODIES_BYTES };
+					.max_bodies_bytes = ADMIN_BODIES_BYTES,
+					.words = admin_words };
 
 	return http_listen(loop, address, "admin", &options, admin_handle,
 			   (void *)(uintptr_t)source, out);

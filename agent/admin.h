@@ -1,6 +1,8 @@
 /*
  * admin.h - the agent's own HTTP: /metrics, /healthz, /readyz, /top, and POST /v1/samples.
  *
+ * Connections that begin with a small letter are statsd's management commands (commands.h).
+ *
  * What only shows is open to whoever reaches the port. Who writes has to show the admin_secret
  * (`Authorization: Bearer ...`) when there is one; without one only a port on loopback takes
  * samples, unless allow_open says otherwise. A web page cannot: what has an Origin is refused.
@@ -30,6 +32,8 @@ struct admin_source {
 	void (*top)(void *arg, enum top_by by, size_t n, struct buf *out);
 	/* Takes POST /v1/samples and replies to it, now or later. */
 	void (*post)(void *arg, struct http_request *request);
+	/* Serves a connection that speaks statsd's commands (commands.h), and takes it over. */
+	void (*words)(void *arg, int fd);
 	void *arg;
 	struct slice secret; /* empty: none */
 	bool open;           /* without a secret: whoever reaches the port may write */

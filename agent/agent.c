@@ -99,6 +99,7 @@ void agent_seal(struct agent *a, bool last)
 		return;
 	delivery_count(a->delivery);
 	accounts_swap(&a->accounts, tables, &now_ms);
+	commands_interval(a->commands, tables, a->inputs.intake_count);
 	for (size_t i = 0; i < a->inputs.intake_count; i++) {
 		held += gauges_settle(&a->gauges, tables[i], last ? INT64_MAX : now_ms / 1000,
 				      i == posts ? agent_hold_nothing : agent_hold,
@@ -143,6 +144,8 @@ static void agent_end(struct agent *a)
 			 undelivered);
 	a->phase = AGENT_ENDED;
 	posts_abandon(&a->inputs.posts);
+	commands_close(a->commands);
+	a->commands = NULL;
 	delivery_close(a->delivery, true);
 	a->delivery = NULL;
 	if (a->admin != NULL)
@@ -244,7 +247,8 @@ void agent_work(struct agent *a)
 		a->next_seal_ms += a->seal_ms;
 		if (a->next_seal_ms <= now_ms)
 			a->next_seal_ms = now_ms + a->seal_ms;
-		if (posts_is_waiting(&a->inputs.posts) || !agent_may_rest(a, now_ms))
+		if (posts_is_waiting(&a->inputs.posts) || commands_is_waiting(a->commands) ||
+		    !agent_may_rest(a, now_ms))
 			agent_seal(a, false);
 	}
 	delivery_run(a->delivery, now_ms);

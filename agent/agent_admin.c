@@ -33,6 +33,46 @@ static const char *agent_unready(void *arg)
 	return delivery_ready(a->delivery) ? NULL : "no relay is ready; lines are kept\n";
 }
 
+/* When the last line came, or when we began. */
+static int64_t agent_last_line_s(const struct agent *a)
+{
+	int64_t last_s = a->start_ms / 1000;
+
+	for (size_t i = 0; i < a->inputs.intake_count; i++) {
+		int64_t at_s = (int64_t)tally_get(&a->inputs.intakes[i].last_line_s);
+
+		last_s = at_s > last_s ? at_s : last_s;
+	}
+	return last_s;
+}
+
+static struct commands_state agent_state(void *arg)
+{
+	struct agent *a = arg;
+	int64_t now_ms = life_wall_ms();
+	struct ledger counts;
+	uint64_t bad = 0;
+
+	accounts_counts(&a->accounts, &counts);
+#define AGENT_ADD(name, member) bad += tally_get(&counts.lines_rejected.member);
+	LEDGER_LINE_REASONS(AGENT_ADD)
+#undef AGENT_ADD
+	return (struct commands_state){
+		.healthy = a->phase == AGENT_RUNNING && delivery_quarters(a->delivery) < 4,
+		.uptime_s = (now_ms - a->start_ms) / 1000,
+		.last_line_s = now_ms / 1000 - agent_last_line_s(a),
+		.bad_lines = bad,
+		.samples = tally_get(&counts.samples),
+	};
+}
+
+static void agent_words(void *arg, int fd)
+{
+	struct agent *a = arg;
+
+	commands_serve(a->commands, fd);
+}
+
 /* ---- what it takes ---- */
 
 static const char *agent_posts_unready(void *arg, size_t bytes)
@@ -82,10 +122,15 @@ int agent_open_admin(struct agent *a)
 
 	a->admin_source = (struct admin_source){ .metrics = agent_metrics,
 						 .unready = agent_unready, .top = agent_top,
-						 .post = agent_post, .arg = a,
+						 .post = agent_post, .words = agent_words,
+						 .arg = a,
 						 .secret = secret_view(&a->config->writers) };
 	if (*a->config->admin == '\0')
 		return 0;
+	a->start_ms = life_wall_ms();
+	status = commands_new(&a->loop, agent_state, a, &a->commands);
+	if (status < 0)
+		return status;
 	status = admin_listen(&a->loop, a->config->admin, &a->admin_source, &a->admin);
 	if (status < 0)
 		log_error("listen_failed", "address=%s err=%s", a->config->admin,

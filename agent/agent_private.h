@@ -9,6 +9,7 @@
 
 #include "agent/accounts.h"
 #include "agent/admin.h"
+#include "agent/commands.h"
 #include "agent/config.h"
 #include "agent/delivery.h"
 #include "agent/gauges.h"
@@ -43,6 +44,8 @@ struct agent {
 	struct identity identity;
 	struct inputs inputs;
 	struct posted *posted;
+	struct commands *commands; /* NULL: there is no admin port */
+	int64_t start_ms;          /* unix */
 	struct seal seal;
 	struct gauges gauges;
 	struct delivery *delivery;

@@ -123,8 +123,8 @@ static const struct conf_row config_rows[] = {
 	     "empty. Without either there is a new identity at each start, and what is not "
 	     "delivered dies with the process."),
 	TEXT("admin", admin, "127.0.0.1:8126", 280, config_check_admin, false,
-	     "Where HTTP /metrics, /healthz, /readyz, /top and POST /v1/samples are served; empty: "
-	     "nowhere."),
+	     "Where HTTP /metrics, /healthz, /readyz, /top and POST /v1/samples are served, and "
+	     "statsd's management commands; empty: nowhere."),
 	TEXT("add_tags", add_tags, "", 4096, config_check_tags, true,
 	     "Tags put on every series that does not have them, key=value, comma-separated."),
 	CHOICE("gauge_signed", gauge_signed, "delta", config_signed, false,

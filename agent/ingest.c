@@ -203,6 +203,8 @@ void ingest_end(struct ingest *r)
 	if (r->count_taken != NULL)
 		tally_add(r->count_taken, r->taken);
 	tally_add(&counts->lines, r->lines);
+	if (r->lines > 0)
+		tally_set(&r->intake->last_line_s, (uint64_t)r->now_s);
 	intake_unlock(r->intake);
 	ingest_show(r);
 }

@@ -37,6 +37,7 @@ struct intake {
 	int64_t burst_ms; /* monotonic: when the burst at hand began */
 	/* What its receiver has counted; the other members stay 0. */
 	struct ledger counts;
+	tally_count last_line_s; /* unix: when the last line came */
 };
 
 /* Empty tables of at most max_keys series each and max_bytes together. 0, a negative errno. */

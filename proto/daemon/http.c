@@ -3,6 +3,7 @@
 
 #include "proto/daemon/http_private.h"
 #include "proto/daemon/activation.h"
+#include "proto/daemon/door.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/net/socket.h"
@@ -25,6 +26,7 @@
 
 struct http_server {
 	struct MHD_Daemon *mhd;
+	struct door *door; /* when not all that comes is HTTP: it listens then; or NULL */
 	uv_poll_t poll;    /* libmicrohttpd's epoll descriptor */
 	uv_timer_t timer;  /* its next timeout */
 	uv_timer_t linger; /* of closing */
@@ -212,12 +214,20 @@ static void http_on_connection(void *arg, struct MHD_Connection *connection, voi
 static struct MHD_Daemon *http_start_library(struct http_server *s, int fd)
 {
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	struct MHD_OptionItem listen[] = {
+		{ .option = MHD_OPTION_LISTEN_SOCKET, .value = fd },
+		{ .option = MHD_OPTION_END },
+	};
 
+	if (s->options.words != NULL) {
+		flags |= MHD_USE_NO_LISTEN_SOCKET;
+		listen[0].option = MHD_OPTION_END;
+	}
 	/* The logger comes first: what later options complain of must reach it. */
 	return MHD_start_daemon(
 		flags, 0, NULL, NULL, http_request_serve, s,
 		MHD_OPTION_EXTERNAL_LOGGER, http_on_noise, s,
-		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
+		MHD_OPTION_ARRAY, listen,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->options.max_connections,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->options.idle_seconds,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_BYTES,
@@ -227,6 +237,30 @@ static struct MHD_Daemon *http_start_library(struct http_server *s, int fd)
 		MHD_OPTION_NOTIFY_COMPLETED, http_request_over, s,
 		MHD_OPTION_END);
 }
+
+/* The library takes the descriptor over, and closes it when it is over its limit. */
+static void http_on_door(void *arg, int fd)
+{
+	struct http_server *s = arg;
+	struct sockaddr_storage peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	getpeername(fd, (struct sockaddr *)&peer, &size);
+	(void)MHD_add_connection(s->mhd, fd, (struct sockaddr *)&peer, size);
+	http_run(s);
+}
+
+static void http_on_words(void *arg, int fd)
+{
+	struct http_server *s = arg;
+
+	s->options.words(s->arg, fd);
+}
+
+static const struct door_events http_door_events = {
+	.http = http_on_door,
+	.words = http_on_words,
+};
 
 static int http_start(uv_loop_t *loop, struct http_server *s, int fd)
 {
@@ -241,6 +275,8 @@ static int http_start(uv_loop_t *loop, struct http_server *s, int fd)
 		return -ENOMEM;
 	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	status = info ? uv_poll_init(loop, &s->poll, info->epoll_fd) : -EINVAL;
+	if (status == 0 && s->options.words != NULL)
+		status = door_open(loop, fd, &http_door_events, s, &s->door);
 	if (status < 0) {
 		MHD_stop_daemon(s->mhd);
 		return status;
@@ -314,9 +350,13 @@ void http_close(struct http_server *s, void (*done)(void *arg), void *arg)
 	s->closing = true;
 	s->done = done;
 	s->done_arg = arg;
-	fd = MHD_quiesce_daemon(s->mhd);
-	if (fd != MHD_INVALID_SOCKET)
-		close(fd);
+	if (s->door != NULL) {
+		door_close(s->door);
+	} else {
+		fd = MHD_quiesce_daemon(s->mhd);
+		if (fd != MHD_INVALID_SOCKET)
+			close(fd);
+	}
 	http_start_linger(s);
 	/* Not now: the caller may be a handler, inside of MHD_run. */
 	uv_timer_start(&s->timer, http_on_timer, 0, 0);

@@ -31,6 +31,9 @@ struct http_options {
 	size_t max_bodies_bytes;   /* of all requests together: over it 503; 0: no limit. A body whose
 				    * size is not told counts as the largest. */
 	bool reuse_port;
+	/* Takes connections over that begin with a small letter and so are not HTTP (door.h), with
+	 * http_listen's arg; NULL: everything is HTTP. Not after http_close. */
+	void (*words)(void *arg, int fd);
 };
 
 /* Listens on `host:port` (port 0: any free one) or `[v6]:port`. A socket passed by systemd
