@@ -43,10 +43,13 @@ static void on_page(void *arg, int status, const redisReply *reply)
 	p->walking = false;
 	if (status < 0 || !take_page(p, reply))
 		return;
-	if (strcmp(p->cursor, "0") != 0)
+	if (strcmp(p->cursor, "0") != 0) {
 		ask(p);
-	else
-		(void)!agents_commit(p->agents); /* short of memory: the last walk stays */
+		return;
+	}
+	/* Short of memory: the last walk stays. */
+	if (agents_commit(p->agents) == 0)
+		p->loaded = true;
 }
 
 static void ask(struct agents_poll *p)
@@ -57,6 +60,11 @@ static void ask(struct agents_poll *p)
 	};
 
 	p->walking = redis_command(p->redis, rkey_slot(argv[1]), 5, argv, on_page, p) == 0;
+}
+
+bool agents_poll_loaded(const struct agents_poll *p)
+{
+	return p->loaded;
 }
 
 void agents_poll_tick(struct agents_poll *p)

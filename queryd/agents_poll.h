@@ -20,6 +20,7 @@ struct agents_poll {
 	struct agents *agents;
 	char cursor[AGENTS_CURSOR_SIZE];
 	bool walking;
+	bool loaded;
 };
 
 /* Readies it; nothing is asked yet. Both are borrowed. */
@@ -27,5 +28,8 @@ void agents_poll_init(struct agents_poll *p, struct redis *redis, struct agents 
 
 /* A second has passed: starts a walk unless one is under way. */
 void agents_poll_tick(struct agents_poll *p);
+
+/* Whether all agents have been read once. */
+bool agents_poll_loaded(const struct agents_poll *p);
 
 #endif

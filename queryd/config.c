@@ -4,6 +4,8 @@
 #include "proto/daemon/log.h"
 #include "proto/net/addr.h"
 #include "proto/store/redis.h"
+#include "queryd/access.h"
+#include "queryd/tokens.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -97,10 +99,42 @@ static const struct conf_row rows[] = {
 	{ .key = "cors_origins", .type = CONF_TEXT, ROW(cors_origins), .fallback = "",
 	  .min = 0, .max = 4000, .reloadable = true, .check = check_origins,
 	  .help = "origins whose pages may read answers in a browser, comma-separated" },
+	{ .key = "hosts", .type = CONF_TEXT, ROW(hosts), .fallback = "",
+	  .min = 0, .max = 4000, .reloadable = true, .check = access_check_hosts,
+	  .help = "names of this daemon that a Host header may hold beside addresses, localhost and "
+		  "that of listen, comma-separated; * takes any" },
+	{ .key = "allow_open", .type = CONF_BOOL, ROW(allow_open), .fallback = "no",
+	  .help = "listen beyond this host without tokens: whoever can connect can read" },
 	{ .key = "log_level", .type = CONF_CHOICE, ROW(log_level), .fallback = "info",
 	  .choices = levels, .reloadable = true,
 	  .help = "how much is logged: error, warn, info, debug" },
+	{ .key = "tokens.NAME", .type = CONF_ENTRIES, ROW(tokens), .max = TOKENS_MAX,
+	  .reloadable = true, .check = tokens_check,
+	  .help = "who may ask, and which keys: `acme = HASH shop. checkout.`, the hash of a token and "
+		  "prefixes of names, or * for all. --token makes one. Without tokens whoever can "
+		  "connect may ask everything" },
 };
+
+static const struct conf_flag flags[] = {
+	{ .name = "token", .offset = offsetof(struct config, make_token),
+	  .help = "make a token, print it and its line for the configuration, and end" },
+	{ .name = "get", .argument = "URLPATH", .offset = offsetof(struct config, get),
+	  .help = "print the answer to URLPATH without serving, and end: 0 for an answer of 200, 1 "
+		  "for any other, which goes to standard error" },
+};
+
+/* Whoever reaches an open daemon can read everybody's figures. */
+static const char *check_whole(const void *values)
+{
+	const struct config *c = values;
+	struct addr listen;
+
+	if (*c->tokens || c->allow_open || c->make_token || c->get ||
+	    addr_parse(slice_text(c->listen), &listen) < 0 || addr_is_loopback(&listen))
+		return NULL;
+	return "listen is reachable from other hosts and there are no [tokens]: make one with "
+	       "hourglass-queryd --token, or say allow_open = yes where whoever can connect may read";
+}
 
 const struct conf_spec *config_spec(void)
 {
@@ -109,6 +143,9 @@ const struct conf_spec *config_spec(void)
 		.summary = "answers questions about keys and hours over HTTP",
 		.rows = rows,
 		.row_count = sizeof(rows) / sizeof(*rows),
+		.flags = flags,
+		.flag_count = sizeof(flags) / sizeof(*flags),
+		.check = check_whole,
 		.struct_size = sizeof(struct config),
 	};
 

@@ -25,7 +25,12 @@ struct config {
 	int64_t max_read;
 	int64_t query_timeout_ms;
 	char *cors_origins;
+	char *hosts;
+	bool allow_open;
 	int64_t log_level; /* index: error, warn, info, debug */
+	char *tokens;      /* lines, see tokens.h */
+	bool make_token;   /* --token */
+	char *get;         /* --get, or NULL */
 };
 
 /* The table. Static. */

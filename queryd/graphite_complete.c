@@ -16,7 +16,7 @@
 #include <string.h>
 
 struct completion {
-	const struct names *names;
+	const struct scope_keys *keys;
 	struct slice tag;    /* whose values are wanted; empty: tags are */
 	struct slice prefix;
 	struct textset found;
@@ -107,13 +107,13 @@ static int add_key(struct completion *c, const struct series *series, unsigned k
 
 static int complete(struct completion *c)
 {
+	struct scope_walk walk = scope_begin(c->keys, slice_of(NULL, 0));
 	struct series series;
+	struct slice key;
 	unsigned kinds;
-	size_t at;
 	int status = 0;
 
-	for (at = 0; at < names_count(c->names) && status >= 0; at++) {
-		struct slice key = names_at(c->names, at, &kinds);
+	while (status >= 0 && scope_next(&walk, &key, &kinds)) {
 		status = graphite_look(&c->looks, GRAPHITE_LOOKS_TAG);
 		if (status < 0 || series_parse(key, &series) < 0)
 			continue;
@@ -167,7 +167,7 @@ static void put_found(struct buf *out, const struct textset *found)
 	buf_put_text(out, "\n");
 }
 
-int graphite_complete(bool values, const struct form *form, const struct names *names,
+int graphite_complete(bool values, const struct form *form, const struct scope_keys *keys,
 		      struct buf *out, const char **wrong)
 {
 	struct completion *c = calloc(1, sizeof(*c));
@@ -176,7 +176,7 @@ int graphite_complete(bool values, const struct form *form, const struct names *
 
 	if (!c)
 		return status;
-	c->names = names;
+	c->keys = keys;
 	c->budget = REGEX_BUDGET;
 	c->looks = GRAPHITE_LOOKS;
 	c->prefix = form_first(form, values ? "valuePrefix" : "tagPrefix");

@@ -16,7 +16,7 @@ enum { BRANCH = 1, LEAF = 2 };
 
 /* A search through the tree of nodes. */
 struct finder {
-	const struct names *names;
+	const struct scope_keys *keys;
 	struct textset found;
 	uint64_t looks;
 	bool paths; /* whole paths, not the last nodes */
@@ -111,15 +111,13 @@ static int add_leaves(struct finder *f, const struct query *q, struct slice name
 static int search(struct finder *f, const struct query *q)
 {
 	struct slice prefix = q->nodes > 1 ? glob_prefix(&q->base) : glob_prefix(&q->whole);
-	size_t at = names_seek(f->names, prefix);
+	struct scope_walk walk = scope_begin(f->keys, prefix);
+	struct slice name;
 	unsigned kinds;
 	int status = 0;
 
-	for (; at < names_count(f->names) && status == 0; at++) {
-		struct slice name = names_at(f->names, at, &kinds);
+	while (status == 0 && scope_next(&walk, &name, &kinds)) {
 		size_t nodes = count_nodes(name);
-		if (name.size < prefix.size || memcmp(name.ptr, prefix.ptr, prefix.size) != 0)
-			break;
 		status = graphite_look(&f->looks, 1);
 		if (status < 0 || memchr(name.ptr, ';', name.size))
 			continue;
@@ -231,10 +229,10 @@ static int refuse(int status, const char *wrong, struct route_refusal *why)
 	return status;
 }
 
-static int find_nodes(enum route route, const struct form *form, const struct names *names,
+static int find_nodes(enum route route, const struct form *form, const struct scope_keys *keys,
 		      struct buf *out, struct route_refusal *why)
 {
-	struct finder f = { .names = names, .looks = GRAPHITE_LOOKS };
+	struct finder f = { .keys = keys, .looks = GRAPHITE_LOOKS };
 	struct slice query = form_first(form, "query");
 	size_t i;
 	int status = 0;
@@ -251,14 +249,14 @@ static int find_nodes(enum route route, const struct form *form, const struct na
 	return refuse(status, f.wrong, why);
 }
 
-int graphite_find(enum route route, const struct form *form, const struct names *names,
+int graphite_find(enum route route, const struct form *form, const struct scope_keys *keys,
 		  struct buf *out, struct route_refusal *why)
 {
 	const char *wrong = NULL;
 	int status;
 
 	if (route == ROUTE_FIND || route == ROUTE_EXPAND)
-		return find_nodes(route, form, names, out, why);
-	status = graphite_complete(route == ROUTE_TAG_VALUES, form, names, out, &wrong);
+		return find_nodes(route, form, keys, out, why);
+	status = graphite_complete(route == ROUTE_TAG_VALUES, form, keys, out, &wrong);
 	return refuse(status, wrong, why);
 }

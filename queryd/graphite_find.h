@@ -14,14 +14,14 @@
 
 #include "proto/buf.h"
 #include "queryd/form.h"
-#include "queryd/names.h"
 #include "queryd/route.h"
+#include "queryd/scope.h"
 
 #define GRAPHITE_FOUND     10000 /* nodes or paths of an answer */
 #define GRAPHITE_COMPLETED 100   /* tags or values, if `limit` does not say otherwise */
 
 /* Answers one of them, by its route. 0; -EINVAL with *why; -ENOMEM. */
-int graphite_find(enum route route, const struct form *form, const struct names *names,
+int graphite_find(enum route route, const struct form *form, const struct scope_keys *keys,
 		  struct buf *out, struct route_refusal *why)
 	__attribute__((warn_unused_result));
 

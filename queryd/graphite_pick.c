@@ -98,11 +98,12 @@ static int add_path(struct graphite_picks *p, struct slice key, unsigned kinds,
 }
 
 /* The key that a path without globs means. */
-static int pick_plain(struct graphite_picks *p, const struct names *names,
+static int pick_plain(struct graphite_picks *p, const struct scope_keys *keys,
 		      const struct graphite_path *path)
 {
 	uint8_t text[GRAPHITE_PATH_BYTES + LIMIT_SERIES_BYTES], key[LIMIT_SERIES_BYTES];
-	size_t size = path->name.size, at;
+	size_t size = path->name.size;
+	struct slice name;
 	unsigned kinds;
 
 	if (path->name.size + path->tags.size + 1 > sizeof(text))
@@ -115,30 +116,20 @@ static int pick_plain(struct graphite_picks *p, const struct names *names,
 	}
 	if (series_from_key(slice_of(text, size), key, &size) < 0)
 		return 0;
-	at = names_seek(names, slice_of(key, size));
-	if (at == names_count(names) ||
-	    !slice_equal(names_at(names, at, &kinds), slice_of(key, size)))
+	if (!scope_find(keys, slice_of(key, size), &name, &kinds))
 		return 0;
-	return add_path(p, names_at(names, at, &kinds), kinds, path);
+	return add_path(p, name, kinds, path);
 }
 
-static bool begins_with(struct slice name, struct slice prefix)
-{
-	return name.size >= prefix.size && slice_equal(slice_of(name.ptr, prefix.size), prefix);
-}
-
-static int pick_glob(struct graphite_picks *p, const struct names *names,
+static int pick_glob(struct graphite_picks *p, const struct scope_keys *keys,
 		     const struct graphite_path *path)
 {
-	struct slice prefix = glob_prefix(&path->name_glob);
-	size_t at = names_seek(names, prefix);
+	struct scope_walk walk = scope_begin(keys, glob_prefix(&path->name_glob));
+	struct slice key;
 	unsigned kinds;
 	int status = 0;
 
-	for (; at < names_count(names) && status == 0; at++) {
-		struct slice key = names_at(names, at, &kinds);
-		if (!begins_with(key, prefix))
-			break;
+	while (status == 0 && scope_next(&walk, &key, &kinds)) {
 		status = graphite_look(p->looks, 1);
 		if (status == 0 && !memchr(key.ptr, ';', key.size) &&
 		    glob_match(&path->name_glob, key))
@@ -147,7 +138,7 @@ static int pick_glob(struct graphite_picks *p, const struct names *names,
 	return status;
 }
 
-int graphite_pick_path(struct graphite_picks *picks, const struct names *names,
+int graphite_pick_path(struct graphite_picks *picks, const struct scope_keys *keys,
 		       const struct graphite_paths *paths)
 {
 	size_t i;
@@ -155,8 +146,8 @@ int graphite_pick_path(struct graphite_picks *picks, const struct names *names,
 
 	for (i = 0; i < paths->count && status == 0; i++) {
 		const struct graphite_path *path = &paths->list[i];
-		status = path->plain ? pick_plain(picks, names, path) :
-				       pick_glob(picks, names, path);
+		status = path->plain ? pick_plain(picks, keys, path) :
+				       pick_glob(picks, keys, path);
 	}
 	settle(picks);
 	return status;
@@ -215,14 +206,16 @@ static int add_exact(struct graphite_picks *p, struct graphite_tags *tags, struc
 	return status > 0 ? add_path(p, key, kinds, path) : status;
 }
 
-static int pick_exact(struct graphite_picks *p, const struct names *names,
+static int pick_exact(struct graphite_picks *p, const struct scope_keys *keys,
 		      struct graphite_tags *tags, struct slice name)
 {
 	const uint8_t *dot = name.size ? memrchr(name.ptr, '.', name.size) : NULL;
 	struct graphite_path path = { .plain = true, .plain_node = true };
 	uint8_t prefix[LIMIT_SERIES_BYTES];
+	struct scope_walk walk;
+	struct slice key;
 	unsigned kinds;
-	size_t at, size;
+	size_t size;
 	int status = graphite_tags_match_name(tags, name);
 
 	if (!dot || dot == name.ptr || status <= 0)
@@ -233,10 +226,8 @@ static int pick_exact(struct graphite_picks *p, const struct names *names,
 	if (series_build(path.name, NULL, 0, prefix, &size) < 0)
 		return 0;
 	status = 0;
-	for (at = names_seek(names, slice_of(prefix, size)); at < names_count(names); at++) {
-		struct slice key = names_at(names, at, &kinds);
-		if (!begins_with(key, slice_of(prefix, size)) || status < 0)
-			break;
+	walk = scope_begin(keys, slice_of(prefix, size));
+	while (status == 0 && scope_next(&walk, &key, &kinds)) {
 		status = graphite_look(p->looks, GRAPHITE_LOOKS_TAG);
 		if (status == 0)
 			status = add_exact(p, tags, key, kinds, &path);
@@ -244,19 +235,18 @@ static int pick_exact(struct graphite_picks *p, const struct names *names,
 	return status;
 }
 
-int graphite_pick_tags(struct graphite_picks *picks, const struct names *names,
+int graphite_pick_tags(struct graphite_picks *picks, const struct scope_keys *keys,
 		       struct graphite_tags *tags)
 {
-	struct slice name;
+	struct scope_walk walk = scope_begin(keys, slice_of(NULL, 0));
+	struct slice name, key;
 	unsigned kinds;
-	size_t at;
 	int status = 0;
 
 	if (graphite_tags_name(tags, &name)) {
-		status = pick_exact(picks, names, tags, name);
+		status = pick_exact(picks, keys, tags, name);
 	} else {
-		for (at = 0; at < names_count(names) && status == 0; at++) {
-			struct slice key = names_at(names, at, &kinds);
+		while (status == 0 && scope_next(&walk, &key, &kinds)) {
 			status = graphite_look(picks->looks, GRAPHITE_LOOKS_TAG);
 			if (status == 0)
 				status = add_tagged(picks, tags, key, kinds);

@@ -10,7 +10,7 @@
 
 #include "queryd/graphite_path.h"
 #include "queryd/graphite_tags.h"
-#include "queryd/names.h"
+#include "queryd/scope.h"
 
 #include <stddef.h>
 
@@ -36,11 +36,11 @@ struct graphite_picks {
 };
 
 /* Adds what a path names, to picks that are empty. 0, -ENOMEM, ERR_TOO_LARGE. */
-int graphite_pick_path(struct graphite_picks *picks, const struct names *names,
+int graphite_pick_path(struct graphite_picks *picks, const struct scope_keys *keys,
 		       const struct graphite_paths *paths) __attribute__((warn_unused_result));
 
 /* Adds what tag expressions name. The same, and ERR_TOO_LARGE when they cost too much. */
-int graphite_pick_tags(struct graphite_picks *picks, const struct names *names,
+int graphite_pick_tags(struct graphite_picks *picks, const struct scope_keys *keys,
 		       struct graphite_tags *tags) __attribute__((warn_unused_result));
 
 /* Frees the list. */

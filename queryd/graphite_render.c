@@ -244,7 +244,7 @@ static int read_tags(struct graphite_render *r, const struct target_node *call,
 }
 
 static int pick_by_tag(struct graphite_render *r, const struct target_node *call,
-		       const struct names *names, struct graphite_picks *picks)
+		       const struct scope_keys *keys, struct graphite_picks *picks)
 {
 	struct graphite_tags *tags = malloc(sizeof(*tags));
 	int status;
@@ -254,14 +254,14 @@ static int pick_by_tag(struct graphite_render *r, const struct target_node *call
 	graphite_tags_init(tags, &r->budget);
 	status = read_tags(r, call, tags);
 	if (status == 0)
-		status = graphite_pick_tags(picks, names, tags);
+		status = graphite_pick_tags(picks, keys, tags);
 	graphite_tags_release(tags);
 	free(tags);
 	return status;
 }
 
 static int pick_by_path(struct graphite_render *r, const struct target_node *path,
-			const struct names *names, struct graphite_picks *picks)
+			const struct scope_keys *keys, struct graphite_picks *picks)
 {
 	struct graphite_paths paths;
 	const char *wrong;
@@ -270,7 +270,7 @@ static int pick_by_path(struct graphite_render *r, const struct target_node *pat
 	if (status == -EINVAL)
 		return graphite_func_wrong(r->why, "%s", wrong);
 	if (status == 0) {
-		status = graphite_pick_path(picks, names, &paths);
+		status = graphite_pick_path(picks, keys, &paths);
 		graphite_paths_release(&paths);
 	}
 	return status;
@@ -299,7 +299,7 @@ static int add_picks(struct graphite_render *r, const struct graphite_picks *pic
 	return status;
 }
 
-static int look_up(struct graphite_render *r, struct leaf *leaf, const struct names *names,
+static int look_up(struct graphite_render *r, struct leaf *leaf, const struct scope_keys *keys,
 		   uint64_t max_series, struct survey *survey)
 {
 	struct graphite_picks picks = { .max = max_series - r->path_count, .looks = &r->looks };
@@ -307,9 +307,9 @@ static int look_up(struct graphite_render *r, struct leaf *leaf, const struct na
 
 	leaf->first = r->path_count;
 	if (is_by_tag(leaf->node))
-		status = pick_by_tag(r, leaf->node, names, &picks);
+		status = pick_by_tag(r, leaf->node, keys, &picks);
 	else
-		status = pick_by_path(r, leaf->node, names, &picks);
+		status = pick_by_path(r, leaf->node, keys, &picks);
 	if (status == 0)
 		status = add_picks(r, &picks, survey);
 	leaf->count = r->path_count - leaf->first;
@@ -344,7 +344,7 @@ static struct survey_settings settings_of(const struct graphite_render *r,
 	return settings;
 }
 
-int graphite_render_survey(struct graphite_render *r, const struct names *names,
+int graphite_render_survey(struct graphite_render *r, const struct scope_keys *keys,
 			   const struct query_limits *limits, struct survey **survey,
 			   struct route_refusal *why)
 {
@@ -352,14 +352,14 @@ int graphite_render_survey(struct graphite_render *r, const struct names *names,
 	size_t i;
 	int status;
 
-	if (names_full(names))
+	if (names_full(keys->names))
 		return route_refuse(why, 413, "too_large", "this daemon could not keep all keys "
 				    "(max_names), so a path might miss some");
 	status = survey_new(&settings, survey);
 	if (status < 0)
 		return status;
 	for (i = 0; i < r->leaf_count && status == 0; i++)
-		status = look_up(r, &r->leaves[i], names, limits->max_series, *survey);
+		status = look_up(r, &r->leaves[i], keys, limits->max_series, *survey);
 	if (status < 0) {
 		survey_free(*survey);
 		*survey = NULL;

@@ -12,8 +12,8 @@
 #include "proto/buf.h"
 #include "queryd/form.h"
 #include "queryd/graphite_request.h"
-#include "queryd/names.h"
 #include "queryd/query.h"
+#include "queryd/scope.h"
 #include "queryd/survey.h"
 
 #include <stdbool.h>
@@ -29,7 +29,7 @@ bool graphite_render_needs_data(const struct graphite_render *r);
 
 /* Looks up what the paths name and builds the survey, the caller's. 0; -EINVAL with *why;
  * -ENOMEM. */
-int graphite_render_survey(struct graphite_render *r, const struct names *names,
+int graphite_render_survey(struct graphite_render *r, const struct scope_keys *keys,
 			   const struct query_limits *limits, struct survey **survey,
 			   struct route_refusal *why) __attribute__((warn_unused_result));
 

@@ -98,19 +98,16 @@ static int survey_entry(struct survey *survey, struct slice name)
 	return status ? status : survey_add_key(survey, survey_groups(survey) - 1, name);
 }
 
-static int add_names(struct ledger *l, const struct names *names, uint64_t max,
+static int add_names(struct ledger *l, const struct scope_keys *keys, uint64_t max,
 		     struct survey *survey, struct route_refusal *why)
 {
-	const struct slice prefix = slice_text(LEDGER_PREFIX);
 	const unsigned counter = 1u << stat_kind_index(KIND_COUNTER);
-	size_t at = names_seek(names, prefix);
+	struct scope_walk walk = scope_begin(keys, slice_text(LEDGER_PREFIX));
+	struct slice name;
 	unsigned kinds;
 	int status = 0;
 
-	for (; at < names_count(names) && status >= 0; at++) {
-		struct slice name = names_at(names, at, &kinds);
-		if (name.size < prefix.size || memcmp(name.ptr, prefix.ptr, prefix.size) != 0)
-			break;
+	while (status >= 0 && scope_next(&walk, &name, &kinds)) {
 		if (!(kinds & counter))
 			continue;
 		if (l->entry_count >= max)
@@ -124,7 +121,7 @@ static int add_names(struct ledger *l, const struct names *names, uint64_t max,
 	return status < 0 ? status : 0;
 }
 
-int ledger_build(const struct route_request *request, const struct names *names,
+int ledger_build(const struct route_request *request, const struct scope_keys *keys,
 		 const struct query_limits *limits, int64_t now_second, struct ledger *out,
 		 struct survey **survey, struct route_refusal *why)
 {
@@ -140,12 +137,12 @@ int ledger_build(const struct route_request *request, const struct names *names,
 
 	*out = (struct ledger){ 0 };
 	*survey = NULL;
-	if (names_full(names))
+	if (names_full(keys->names))
 		return route_refuse(why, 413, "too_large", "this daemon could not keep all keys "
 				    "(max_names), so the ledger might miss some");
 	status = survey_new(&settings, survey);
 	if (status == 0)
-		status = add_names(out, names, limits->max_series * SERIES_AN_AGENT, *survey, why);
+		status = add_names(out, keys, limits->max_series * SERIES_AN_AGENT, *survey, why);
 	if (status < 0) {
 		ledger_release(out);
 		survey_free(*survey);

@@ -10,15 +10,15 @@
 #define QUERYD_LEDGER_H
 
 #include "proto/slice.h"
-#include "queryd/names.h"
 #include "queryd/query.h"
 #include "queryd/route.h"
+#include "queryd/scope.h"
 #include "queryd/survey.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEDGER_PREFIX  "hourglass."
+#define LEDGER_PREFIX  SCOPE_OWN
 #define LEDGER_REASONS 64 /* of an agent; further ones are added up as `other` */
 
 enum ledger_column {
@@ -63,7 +63,7 @@ struct ledger {
 
 /* Finds the series and builds the survey, ready for survey_start; both are the caller's. 0; -EINVAL
  * with *why; -ENOMEM. */
-int ledger_build(const struct route_request *request, const struct names *names,
+int ledger_build(const struct route_request *request, const struct scope_keys *keys,
 		 const struct query_limits *limits, int64_t now_second, struct ledger *out,
 		 struct survey **survey, struct route_refusal *why)
 	__attribute__((warn_unused_result));

@@ -1,6 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
 #include "queryd/config.h"
 #include "queryd/queryd.h"
+#include "queryd/tokens.h"
+
+static int make_token(void)
+{
+	uint8_t seed[TOKEN_SEED_BYTES];
+	char token[TOKEN_SIZE], hash[TOKEN_HASH_SIZE];
+
+	life_random(seed, sizeof(seed));
+	tokens_make(seed, token, hash);
+	printf("# For who asks; it is kept nowhere else:\n%s\n"
+	       "# Below [tokens] in queryd.conf, with a name and the prefixes it may see (* for all):\n"
+	       "NAME = %s PREFIX\n", token, hash);
+	return 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -12,8 +28,14 @@ int main(int argc, char **argv)
 		return 0;
 	if (verdict == CONF_REFUSED)
 		return 2;
+	if (config.make_token) {
+		conf_release(config_spec(), &config);
+		return make_token();
+	}
 	config_apply(&config);
+	if (config.get)
+		log_set_level(LOG_LEVEL_ERROR);
 	status = queryd_run(&config, argc, argv);
 	conf_release(config_spec(), &config);
-	return status < 0 ? 1 : 0;
+	return status == 0 ? 0 : 1;
 }

@@ -172,53 +172,17 @@ struct slice names_at(const struct names *n, size_t index, unsigned *kinds)
 	return view(&n->sorted.entries[index]);
 }
 
-/* The first place whose name is not below the given one (or, with `behind`, is above it). */
-static size_t lower_bound(const struct names_list *list, struct slice name, bool behind)
+size_t names_seek(const struct names *n, struct slice name)
 {
+	const struct names_list *list = &n->sorted;
 	size_t low = 0, high = list->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = slice_compare(view(&list->entries[middle]), name);
-		if (order < 0 || (behind && order == 0))
+		if (slice_compare(view(&list->entries[middle]), name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	return low;
-}
-
-size_t names_seek(const struct names *n, struct slice name)
-{
-	return lower_bound(&n->sorted, name, false);
-}
-
-static bool begins_with(struct slice name, struct slice prefix)
-{
-	return name.size >= prefix.size &&
-	       slice_equal(slice_of(name.ptr, prefix.size), prefix);
-}
-
-void names_find(const struct names *n, const struct glob *match, struct slice after,
-		struct names_page *page)
-{
-	const struct names_list *list = &n->sorted;
-	struct slice prefix = glob_prefix(match);
-	size_t at = lower_bound(list, prefix, false);
-
-	if (after.size > 0 && slice_compare(after, prefix) >= 0)
-		at = lower_bound(list, after, true);
-	page->count = 0;
-	page->more = false;
-	for (; at < list->count && !page->more; at++) {
-		struct slice name = view(&list->entries[at]);
-		if (!begins_with(name, prefix))
-			break;
-		if (!glob_match(match, name))
-			continue;
-		if (page->count == page->limit)
-			page->more = true;
-		else
-			page->keys[page->count++] = name;
-	}
 }

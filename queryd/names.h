@@ -64,10 +64,6 @@ struct names_page {
 	bool more;          /* further names match */
 };
 
-/* Fills in the names behind `after` (empty: from the start) that match, in byte order. */
-void names_find(const struct names *n, const struct glob *match, struct slice after,
-		struct names_page *page);
-
 /* The name at a place of the list, in byte order, and its kinds. Borrowed until the list
  * changes. */
 struct slice names_at(const struct names *n, size_t index, unsigned *kinds);

@@ -24,11 +24,6 @@ struct picker {
 	size_t bytes;  /* of the names */
 };
 
-static bool begins_with(struct slice name, struct slice prefix)
-{
-	return name.size >= prefix.size && slice_equal(slice_of(name.ptr, prefix.size), prefix);
-}
-
 static int refuse_many(struct route_refusal *why, uint64_t max)
 {
 	return route_refuse(why, 413, "too_large",
@@ -37,17 +32,15 @@ static int refuse_many(struct route_refusal *why, uint64_t max)
 }
 
 /* Collects the names that match. 0, -ENOMEM, -EINVAL. */
-static int pick_names(struct picker *p, const struct names *names, uint64_t max,
+static int pick_names(struct picker *p, const struct scope_keys *keys, uint64_t max,
 		      struct route_refusal *why)
 {
-	struct slice prefix = glob_prefix(&p->request->match);
-	size_t at = names_seek(names, prefix), capacity = 0;
+	struct scope_walk walk = scope_begin(keys, glob_prefix(&p->request->match));
+	struct pick pick = { 0 };
+	size_t capacity = 0;
+	unsigned kinds;
 
-	for (; at < names_count(names); at++) {
-		unsigned kinds;
-		struct pick pick = { .name = names_at(names, at, &kinds) };
-		if (!begins_with(pick.name, prefix))
-			break;
+	while (scope_next(&walk, &pick.name, &kinds)) {
 		if (!glob_match(&p->request->match, pick.name))
 			continue;
 		p->seen |= kinds;
@@ -212,7 +205,7 @@ static int build(struct picker *p, struct query *q, struct survey *survey)
 	return add_groups(p, q, survey);
 }
 
-int query_build(const struct route_request *request, const struct names *names,
+int query_build(const struct route_request *request, const struct scope_keys *keys,
 		const struct query_limits *limits, int64_t now_second, struct query *out,
 		struct survey **survey, struct route_refusal *why)
 {
@@ -222,10 +215,10 @@ int query_build(const struct route_request *request, const struct names *names,
 
 	*out = (struct query){ 0 };
 	*survey = NULL;
-	if (names_full(names))
+	if (names_full(keys->names))
 		return route_refuse(why, 413, "too_large", "this daemon could not keep all keys "
 				    "(max_names), so a glob might miss some");
-	status = pick_names(&p, names, limits->max_series, why);
+	status = pick_names(&p, keys, limits->max_series, why);
 	if (status == 0 && p.count == 0 && p.seen)
 		status = refuse_kind(&p, why);
 	if (status == 0)

@@ -9,8 +9,8 @@
 #ifndef QUERYD_QUERY_H
 #define QUERYD_QUERY_H
 
-#include "queryd/names.h"
 #include "queryd/route.h"
+#include "queryd/scope.h"
 #include "queryd/survey.h"
 
 #include <stdbool.h>
@@ -43,7 +43,7 @@ struct query {
 
 /* Chooses keys and builds the survey, ready for survey_start; both are the caller's. 0; -EINVAL
  * with *why; -ENOMEM. */
-int query_build(const struct route_request *request, const struct names *names,
+int query_build(const struct route_request *request, const struct scope_keys *keys,
 		const struct query_limits *limits, int64_t now_second, struct query *out,
 		struct survey **survey, struct route_refusal *why)
 	__attribute__((warn_unused_result));

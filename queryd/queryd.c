@@ -196,16 +196,16 @@ static unsigned ask_redis(struct queryd *q, struct http_request *request,
 }
 
 static unsigned answer_page(struct queryd *q, struct http_request *request,
-			    const struct route_request *asked)
+			    const struct route_request *asked, const struct scope_keys *keys)
 {
-	struct slice keys[ROUTE_LIMIT_MAX];
-	struct names_page page = { .keys = keys, .limit = asked->limit };
+	struct slice found[ROUTE_LIMIT_MAX];
+	struct names_page page = { .keys = found, .limit = asked->limit };
 	struct buf body;
 	unsigned sent;
 
 	if (!names_poll_loaded(&q->names_poll) && !queryd_knows_names(q, request, &sent))
 		return sent;
-	names_find(&q->names, &asked->match, slice_of(asked->key, asked->key_size), &page);
+	scope_page(keys, &asked->match, slice_of(asked->key, asked->key_size), &page);
 	buf_init(&body, QUERYD_ANSWER_BYTES);
 	answer_keys(&body, &page);
 	return respond_json(request, q->config, 200, &body);
@@ -242,15 +242,18 @@ static unsigned answer_metrics(struct queryd *q, struct http_request *request)
 
 /* 0 when the answer comes later. */
 static unsigned serve(struct queryd *q, struct http_request *request,
-		      const struct route_request *asked, uint64_t begun_ns)
+		      const struct route_request *asked, const struct scope *scope,
+		      uint64_t begun_ns)
 {
+	const struct scope_keys keys = { &q->names, scope };
+
 	switch (asked->route) {
 	case ROUTE_KEYS:
-		return answer_page(q, request, asked);
+		return answer_page(q, request, asked, &keys);
 	case ROUTE_QUERY:
 	case ROUTE_TOP_KEYS:
 	case ROUTE_LEDGER:
-		return serve_many(q, request, asked, begun_ns);
+		return serve_many(q, request, asked, &keys, begun_ns);
 	case ROUTE_RENDER:
 	case ROUTE_FIND:
 	case ROUTE_EXPAND:
@@ -259,7 +262,7 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 	case ROUTE_TAG_NAMES:
 	case ROUTE_TAG_VALUES:
 	case ROUTE_EVENTS:
-		return serve_graphite(q, request, asked->route, begun_ns);
+		return serve_graphite(q, request, asked->route, &keys, begun_ns);
 	case ROUTE_PAGE:
 		return page_serve(request, asked->page);
 	case ROUTE_METRICS:
@@ -284,13 +287,14 @@ static bool takes_method(enum route route, const char *method)
 	       (form && strcmp(method, "POST") == 0);
 }
 
-static void on_request(void *arg, struct http_request *request)
+void queryd_serve(void *queryd, struct http_request *request)
 {
-	struct queryd *q = arg;
+	struct queryd *q = queryd;
 	const char *method = http_method(request);
 	uint64_t begun_ns = uv_hrtime();
 	struct route_request asked = { .route = ROUTE_NONE };
-	struct route_refusal why;
+	const struct scope *scope = NULL;
+	struct route_refusal why, unfit;
 	unsigned sent;
 	int status;
 
@@ -300,8 +304,11 @@ static void on_request(void *arg, struct http_request *request)
 		asked.route = ROUTE_NONE;
 		status = route_refuse(&why, 405, "bad_method", "only GET and HEAD are served here");
 	}
-	sent = status < 0 ? respond_refusal(request, q->config, &why) :
-			    serve(q, request, &asked, begun_ns);
+	if (queryd_admit(q, request, &asked, &scope, &unfit) < 0)
+		sent = respond_refusal(request, q->config, &unfit);
+	else
+		sent = status < 0 ? respond_refusal(request, q->config, &why) :
+				    serve(q, request, &asked, scope, begun_ns);
 	if (sent > 0)
 		queryd_count(q, asked.route, sent, begun_ns);
 }
@@ -347,6 +354,7 @@ static void on_tick(uv_timer_t *timer)
 	struct queryd *q = timer->data;
 
 	fetches_sweep(&q->fetches, uv_now(&q->loop));
+	local_tick(q);
 	if (q->drain_by_ms > 0 && life_monotonic_ms() > q->drain_by_ms) {
 		log_warn("drain_late", "requests=%llu", (unsigned long long)q->fetches.count);
 		uv_stop(&q->loop);
@@ -366,12 +374,17 @@ static void on_redis_closed(void *arg)
 	life_close(&q->life);
 }
 
+void queryd_close(struct queryd *q)
+{
+	redis_close(q->redis, on_redis_closed, q);
+}
+
 static void on_http_closed(void *arg)
 {
 	struct queryd *q = arg;
 
 	q->http = NULL;
-	redis_close(q->redis, on_redis_closed, q);
+	queryd_close(q);
 }
 
 static void on_drain(void *arg)
@@ -380,7 +393,10 @@ static void on_drain(void *arg)
 
 	life_stopping(&q->life);
 	q->drain_by_ms = life_monotonic_ms() + QUERYD_DRAIN_MS;
-	http_close(q->http, on_http_closed, q);
+	if (!q->http)
+		uv_stop(&q->loop); /* --get was interrupted */
+	else
+		http_close(q->http, on_http_closed, q);
 }
 
 static void on_reload(void *arg)
@@ -390,6 +406,8 @@ static void on_reload(void *arg)
 	if (conf_reload(config_spec(), q->argc, q->argv, q->config) < 0)
 		return;
 	config_apply(q->config);
+	if (tokens_load(&q->tokens, q->config->tokens) < 0)
+		log_error("tokens_kept", "err=%s", err_name(-ENOMEM));
 	log_info("reloaded", "%s", "");
 }
 
@@ -431,13 +449,19 @@ static int start(struct queryd *q)
 	status = start_redis(q);
 	if (status < 0)
 		return status;
-	status = http_listen(&q->loop, q->config->listen, "http", &options, on_request, q, &q->http);
+	status = tokens_load(&q->tokens, q->config->tokens);
+	if (status < 0)
+		return status;
+	uv_timer_start(&q->timer, on_tick, TICK_MS, TICK_MS);
+	if (q->config->get)
+		return local_start(q);
+	status = http_listen(&q->loop, q->config->listen, "http", &options, queryd_serve, q,
+			     &q->http);
 	if (status < 0) {
 		log_error("listen_failed", "address=%s err=%s", q->config->listen,
 			  err_name(status));
 		return status;
 	}
-	uv_timer_start(&q->timer, on_tick, TICK_MS, TICK_MS);
 	log_info("listening", "listen=%s redis=%s", http_address(q->http),
 		 redis_endpoint(q->redis));
 	life_ready(&q->life);
@@ -461,7 +485,9 @@ int queryd_run(struct config *config, int argc, char **argv)
 	if (status == 0) {
 		uv_run(&q->loop, UV_RUN_DEFAULT);
 		log_info("stopped", "%s", "");
+		status = q->local_exit;
 	}
+	tokens_release(&q->tokens);
 	names_release(&q->names);
 	agents_release(&q->agents);
 	(void)uv_loop_close(&q->loop);

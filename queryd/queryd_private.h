@@ -16,6 +16,8 @@
 #include "queryd/query.h"
 #include "queryd/queryd.h"
 #include "queryd/respond.h"
+#include "queryd/scope.h"
+#include "queryd/tokens.h"
 
 #define QUERYD_ANSWER_BYTES (32u << 20)
 
@@ -37,6 +39,11 @@ struct queryd {
 	unsigned ticks;
 	int64_t drain_by_ms; /* 0: not draining */
 	struct metrics metrics;
+	struct tokens tokens;
+	struct http_request *local; /* of --get, until it is handed over */
+	int64_t local_by_ms;        /* when it is, ready or not */
+	int local_exit;             /* its exit status */
+	bool local_done;
 };
 
 /* Counts an answer. */
@@ -63,10 +70,33 @@ struct query_limits queryd_limits(const struct queryd *q);
 
 /* /v1/query, /v1/top, /v1/ledger. 0 when the answer comes later, else the status that was sent. */
 unsigned serve_many(struct queryd *q, struct http_request *request,
-		    const struct route_request *asked, uint64_t begun_ns);
+		    const struct route_request *asked, const struct scope_keys *keys,
+		    uint64_t begun_ns);
+
+/* ---- who may ask ----------------------------------------------------------------------------- */
+
+/* Whether a request may go on: its host, its token, its scope. 0 with *scope (NULL: everything;
+ * borrowed until the next reload), or -EINVAL with *why. */
+int queryd_admit(struct queryd *q, struct http_request *request, const struct route_request *asked,
+		 const struct scope **scope, struct route_refusal *why)
+	__attribute__((warn_unused_result));
+
+/* ---- --get ----------------------------------------------------------------------------------- */
+
+/* Makes the request that --get is about. 0, -ENOMEM. */
+int local_start(struct queryd *q) __attribute__((warn_unused_result));
+
+/* Answers it once all that it may need is known, or its time is over. Called every tick. */
+void local_tick(struct queryd *q);
+
+/* Serves a request, from a client or of --get. */
+void queryd_serve(void *queryd, struct http_request *request);
+
+/* Closes what start() has opened besides HTTP; the loop then ends. */
+void queryd_close(struct queryd *q);
 
 /* Graphite's routes, by GET or by a form. As above. */
 unsigned serve_graphite(struct queryd *q, struct http_request *request, enum route route,
-			uint64_t begun_ns);
+			const struct scope_keys *keys, uint64_t begun_ns);
 
 #endif

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 
-#define HEADERS_MAX    7
+#define HEADERS_MAX    9
 #define REFUSAL_BYTES  8192
 #define JSON_TYPE      "application/json"
+/* An answer is data: a browser that is made to show it runs and loads nothing of it. */
+#define RESPOND_POLICY "default-src 'none'; frame-ancestors 'none'"
 #define METRICS_TYPE   "text/plain; version=0.0.4; charset=utf-8"
 
 static unsigned out_of_memory(struct http_request *request)
@@ -42,13 +44,17 @@ static void send_reply(struct http_request *request, const struct config *config
 	struct http_header headers[HEADERS_MAX] = {
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "Cache-Control", "no-cache" },
+		{ "Content-Security-Policy", RESPOND_POLICY },
 	};
-	size_t count = 2;
+	size_t count = 3;
 
 	if (reply->etag)
 		headers[count++] = (struct http_header){ "ETag", reply->etag };
 	if (reply->status == 503)
 		headers[count++] = (struct http_header){ "Retry-After", "1" };
+	if (reply->status == 401)
+		headers[count++] =
+			(struct http_header){ "WWW-Authenticate", "Bearer realm=\"hourglass\"" };
 	if (reply->status == 405)
 		headers[count++] = (struct http_header){ "Allow", "GET, HEAD" };
 	if (config->cors_origins[0])
@@ -113,12 +119,15 @@ unsigned respond_refusal(struct http_request *request, const struct config *conf
 
 unsigned respond_metrics(struct http_request *request, struct buf *body)
 {
-	const struct http_header header = { "X-Content-Type-Options", "nosniff" };
+	const struct http_header headers[] = {
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Content-Security-Policy", RESPOND_POLICY },
+	};
 
 	if (buf_status(body) < 0) {
 		buf_release(body);
 		return out_of_memory(request);
 	}
-	http_reply(request, 200, METRICS_TYPE, body, &header, 1);
+	http_reply(request, 200, METRICS_TYPE, body, headers, 2);
 	return 200;
 }

@@ -1,8 +1,8 @@
 /*
  * respond.h - from a finished answer to HTTP.
  *
- * The headers that every answer has: JSON, `nosniff`, `no-cache`, Retry-After with 503, Allow
- * with 405, and Access-Control-Allow-Origin for an origin that the operator has listed.
+ * The headers that every answer has: JSON, `nosniff`, `no-cache`, a Content-Security-Policy that
+ * allows nothing, Retry-After with 503, WWW-Authenticate with 401, Allow with 405, and Access-Control-Allow-Origin for an origin that the operator has listed.
  */
 #ifndef QUERYD_RESPOND_H
 #define QUERYD_RESPOND_H

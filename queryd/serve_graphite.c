@@ -67,7 +67,8 @@ static void on_fetched(void *arg, int status, void *survey)
 
 /* Starts what needs Redis; takes the rendering. 0, or the status that was sent. */
 static unsigned start_render(struct queryd *q, struct http_request *request,
-			     struct graphite_render *render, uint64_t begun_ns)
+			     struct graphite_render *render, const struct scope_keys *keys,
+			     uint64_t begun_ns)
 {
 	struct query_limits limits = queryd_limits(q);
 	struct rendering *r = malloc(sizeof(*r));
@@ -76,7 +77,7 @@ static unsigned start_render(struct queryd *q, struct http_request *request,
 	int status = r ? 0 : -ENOMEM;
 
 	if (status == 0)
-		status = graphite_render_survey(render, &q->names, &limits, &survey, &why);
+		status = graphite_render_survey(render, keys, &limits, &survey, &why);
 	if (status == 0)
 		status = survey_start(survey, fleet_partitions(&q->fleet));
 	if (status < 0) {
@@ -92,7 +93,8 @@ static unsigned start_render(struct queryd *q, struct http_request *request,
 }
 
 static unsigned serve_render(struct queryd *q, struct http_request *request,
-			     const struct form *form, uint64_t begun_ns)
+			     const struct form *form, const struct scope_keys *keys,
+			     uint64_t begun_ns)
 {
 	struct graphite_render *render;
 	struct route_refusal why;
@@ -103,7 +105,7 @@ static unsigned serve_render(struct queryd *q, struct http_request *request,
 		return refuse(q, request, status, &why);
 	if (graphite_render_needs_data(render)) {
 		if (queryd_knows_names(q, request, &sent))
-			return start_render(q, request, render, begun_ns);
+			return start_render(q, request, render, keys, begun_ns);
 	} else {
 		sent = answer_render(q, request, render, NULL);
 	}
@@ -114,7 +116,7 @@ static unsigned serve_render(struct queryd *q, struct http_request *request,
 /* ---- the rest ------------------------------------------------------------------------------- */
 
 static unsigned serve_find(struct queryd *q, struct http_request *request, enum route route,
-			   const struct form *form)
+			   const struct form *form, const struct scope_keys *keys)
 {
 	struct route_refusal why;
 	struct buf body;
@@ -124,7 +126,7 @@ static unsigned serve_find(struct queryd *q, struct http_request *request, enum 
 	if (!queryd_knows_names(q, request, &sent))
 		return sent;
 	buf_init(&body, QUERYD_ANSWER_BYTES);
-	status = graphite_find(route, form, &q->names, &body, &why);
+	status = graphite_find(route, form, keys, &body, &why);
 	if (status == 0)
 		return respond_json(request, q->config, 200, &body);
 	buf_release(&body);
@@ -156,7 +158,7 @@ static bool is_form(const struct http_request *request)
 }
 
 unsigned serve_graphite(struct queryd *q, struct http_request *request, enum route route,
-			uint64_t begun_ns)
+			const struct scope_keys *keys, uint64_t begun_ns)
 {
 	struct slice body = is_form(request) ? http_body(request) : slice_of(NULL, 0);
 	struct form *form;
@@ -177,9 +179,9 @@ unsigned serve_graphite(struct queryd *q, struct http_request *request, enum rou
 		return refuse(q, request, status, &why);
 	}
 	if (route == ROUTE_RENDER)
-		sent = serve_render(q, request, form, begun_ns);
+		sent = serve_render(q, request, form, keys, begun_ns);
 	else
-		sent = serve_find(q, request, route, form);
+		sent = serve_find(q, request, route, form, keys);
 	form_release(form);
 	free(form);
 	return sent;

@@ -78,7 +78,8 @@ static void on_fetched(void *arg, int status, void *survey)
 	many_free(m);
 }
 
-static int build(struct many *m, struct survey **survey, struct route_refusal *why)
+static int build(struct many *m, const struct scope_keys *keys, struct survey **survey,
+		 struct route_refusal *why)
 {
 	struct queryd *q = m->queryd;
 	struct query_limits limits = queryd_limits(q);
@@ -86,10 +87,10 @@ static int build(struct many *m, struct survey **survey, struct route_refusal *w
 	int status;
 
 	if (m->asked.route == ROUTE_LEDGER)
-		status = ledger_build(&m->asked, &q->names, &limits, now_second, &m->ledger,
+		status = ledger_build(&m->asked, keys, &limits, now_second, &m->ledger,
 				      survey, why);
 	else
-		status = query_build(&m->asked, &q->names, &limits, now_second, &m->query,
+		status = query_build(&m->asked, keys, &limits, now_second, &m->query,
 				     survey, why);
 	if (status < 0)
 		return status;
@@ -100,7 +101,8 @@ static int build(struct many *m, struct survey **survey, struct route_refusal *w
 }
 
 unsigned serve_many(struct queryd *q, struct http_request *request,
-		    const struct route_request *asked, uint64_t begun_ns)
+		    const struct route_request *asked, const struct scope_keys *keys,
+		    uint64_t begun_ns)
 {
 	struct route_refusal why;
 	struct survey *survey;
@@ -117,7 +119,7 @@ unsigned serve_many(struct queryd *q, struct http_request *request,
 	m->request = request;
 	m->asked = *asked;
 	m->begun_ns = begun_ns;
-	status = build(m, &survey, &why);
+	status = build(m, keys, &survey, &why);
 	if (status < 0) {
 		many_free(m);
 		return status == -EINVAL ? respond_refusal(request, q->config, &why) :

@@ -58,6 +58,14 @@ struct slice http_query(const struct http_request *r);      /* raw, without the 
 const char *http_header(const struct http_request *r, const char *name); /* or NULL */
 struct slice http_body(const struct http_request *r);       /* borrowed */
 
+/* A GET that no client has sent, for a handler of the same program: it answers as if one had, without
+ * headers. replied gets what http_reply is given, the body borrowed, and the request is over.
+ * NULL without memory. */
+struct http_request *http_request_local(const char *uri,
+					void (*replied)(void *arg, unsigned status,
+							struct slice body),
+					void *arg);
+
 struct http_header {
 	const char *name;
 	const char *value;

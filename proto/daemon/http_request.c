@@ -27,6 +27,8 @@ struct http_request {
 	bool handed_over; /* the handler has it */
 	bool replied;
 	bool suspended;
+	void (*local)(void *arg, unsigned status, struct slice body); /* or NULL */
+	void *local_arg;
 	size_t path_size;
 	char uri[]; /* as it was sent: path, `?`, query */
 };
@@ -38,18 +40,43 @@ size_t http_request_keep_escapes(void *nothing, struct MHD_Connection *connectio
 	return strlen(text);
 }
 
-/* A NULL result (no memory) makes http_request_serve drop the connection. */
-void *http_request_begin(void *server, const char *uri, struct MHD_Connection *connection)
+static struct http_request *request_new(const char *uri)
 {
 	size_t size = strlen(uri);
 	struct http_request *r = calloc(1, sizeof(*r) + size + 1);
 
 	if (r == NULL)
 		return NULL;
-	r->server = server;
-	r->connection = connection;
 	memcpy(r->uri, uri, size + 1);
 	r->path_size = strcspn(uri, "?");
+	return r;
+}
+
+struct http_request *http_request_local(const char *uri,
+					void (*replied)(void *arg, unsigned status,
+							struct slice body),
+					void *arg)
+{
+	struct http_request *r = request_new(uri);
+
+	if (r == NULL)
+		return NULL;
+	r->method = MHD_HTTP_METHOD_GET;
+	r->handed_over = true;
+	r->local = replied;
+	r->local_arg = arg;
+	return r;
+}
+
+/* A NULL result (no memory) makes http_request_serve drop the connection. */
+void *http_request_begin(void *server, const char *uri, struct MHD_Connection *connection)
+{
+	struct http_request *r = request_new(uri);
+
+	if (r == NULL)
+		return NULL;
+	r->server = server;
+	r->connection = connection;
 	buf_init(&r->body, http_server_body_limit(server));
 	return r;
 }
@@ -197,6 +224,8 @@ struct slice http_query(const struct http_request *r)
 
 const char *http_header(const struct http_request *r, const char *name)
 {
+	if (r->local != NULL)
+		return NULL;
 	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
@@ -219,6 +248,19 @@ static void request_add_headers(struct http_request *r, const char *type,
 	r->response = NULL;
 }
 
+static void request_reply_local(struct http_request *r, unsigned status, struct buf *body)
+{
+	uint8_t *bytes;
+	size_t size;
+
+	if (buf_status(body) < 0)
+		status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+	buf_take(body, &bytes, &size);
+	r->local(r->local_arg, status, slice_of(bytes, size));
+	free(bytes);
+	free(r);
+}
+
 void http_reply(struct http_request *r, unsigned status, const char *type, struct buf *body,
 		const struct http_header *headers, size_t header_count)
 {
@@ -228,6 +270,10 @@ void http_reply(struct http_request *r, unsigned status, const char *type, struc
 
 	assert(r->handed_over && !r->replied);
 	r->replied = true;
+	if (r->local != NULL) {
+		request_reply_local(r, status, body);
+		return;
+	}
 	buf_take(body, &bytes, &size);
 	if (failed) {
 		free(bytes);

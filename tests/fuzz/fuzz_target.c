@@ -61,6 +61,7 @@ static void run(struct survey *survey)
 static void render(const struct form *form, struct names *names)
 {
 	const struct query_limits limits = { 50, 5000, 1 << 20 };
+	const struct scope_keys keys = { names, NULL };
 	struct graphite_render *r = NULL;
 	struct survey *survey = NULL;
 	struct route_refusal why = { 0 };
@@ -69,7 +70,7 @@ static void render(const struct form *form, struct names *names)
 
 	buf_init(&body, 1 << 24);
 	if (status == 0)
-		status = graphite_render_survey(r, names, &limits, &survey, &why);
+		status = graphite_render_survey(r, &keys, &limits, &survey, &why);
 	if (status == 0 && survey_start(survey, 4) == 0) {
 		run(survey);
 		status = graphite_render_answer(r, survey, &body, &why);

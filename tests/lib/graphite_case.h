@@ -15,6 +15,7 @@
 
 struct graphite_case {
 	struct names names;
+	struct scope_keys keys;
 	struct survey_store store;
 	struct query_limits limits;
 	struct buf body;
@@ -25,6 +26,7 @@ static inline void graphite_case_init(struct graphite_case *c)
 {
 	memset(c, 0, sizeof(*c));
 	names_init(&c->names, 1000);
+	c->keys.names = &c->names;
 	c->limits = (struct query_limits){ 100, 10000, 1 << 20 };
 	buf_init(&c->body, 1 << 20);
 }
@@ -60,7 +62,7 @@ static inline int graphite_case_start(struct graphite_case *c, const struct form
 	if (status < 0)
 		return status;
 	if (graphite_render_needs_data(*render))
-		status = graphite_render_survey(*render, &c->names, &c->limits, survey, &c->why);
+		status = graphite_render_survey(*render, &c->keys, &c->limits, survey, &c->why);
 	if (status < 0)
 		graphite_render_free(*render);
 	return status;

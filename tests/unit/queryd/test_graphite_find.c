@@ -36,7 +36,7 @@ static int find(enum route route, const char *query)
 
 	buf_reset(&c.body);
 	assert_int_equal(form_read(&form, slice_text(query), slice_text("")), 0);
-	status = graphite_find(route, &form, &c.names, &c.body, &c.why);
+	status = graphite_find(route, &form, &c.keys, &c.body, &c.why);
 	form_release(&form);
 	buf_put_u8(&c.body, 0);
 	return status;

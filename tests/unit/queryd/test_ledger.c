@@ -12,6 +12,7 @@
 #define B   "agent=0000000000000000000000000000000b;host=web-2"
 
 static struct names names;
+static const struct scope_keys keys = { &names, NULL };
 static struct survey_store store;
 static struct ledger ledger;
 static struct route_request request;
@@ -32,7 +33,7 @@ static void fill(void)
 	assert_int_equal(names_settle(&names), 0);
 	assert_int_equal(route_parse(slice_text("/v1/ledger"), slice_text("from=-1h"), NOW,
 				     &request, &why), 0);
-	assert_int_equal(ledger_build(&request, &names, &limits, NOW, &ledger, &survey, &why), 0);
+	assert_int_equal(ledger_build(&request, &keys, &limits, NOW, &ledger, &survey, &why), 0);
 	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS), 0);
 	assert_int_equal(survey_store_run(&store, survey), PLAN_DONE);
 	assert_int_equal(ledger_fill(&ledger, survey), 0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/names.h"
 
+#include "queryd/scope.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,7 +179,7 @@ static const char *page(const struct names *n, const char *pattern, const char *
 	size_t i, size = 0;
 
 	assert_null(glob_compile(&glob, slice_text(pattern)));
-	names_find(n, &glob, slice_text(after), &p);
+	scope_page(&(struct scope_keys){ n, NULL }, &glob, slice_text(after), &p);
 	for (i = 0; i < p.count; i++)
 		size += (size_t)snprintf(text + size, sizeof(text) - size, "%.*s ",
 					 (int)keys[i].size, (const char *)keys[i].ptr);

@@ -59,7 +59,7 @@ static int build(const char *path, const char *text)
 				     &why), 0);
 	query_release(&query);
 	survey_free(survey);
-	return query_build(&request, &names, &limits, NOW, &query, &survey, &why);
+	return query_build(&request, &(struct scope_keys){ &names, NULL }, &limits, NOW, &query, &survey, &why);
 }
 
 static void assert_group(size_t index, const char *text, size_t keys)
