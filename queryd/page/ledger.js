@@ -3,7 +3,7 @@
 // it by host.
 
 import { ask } from "./api.js";
-import { byId, fill, make } from "./dom.js";
+import { byId, fill, make, show } from "./dom.js";
 import { hourText, number, plural } from "./format.js";
 
 const POLL_MS = 10000;
@@ -109,14 +109,20 @@ async function poll(mine) {
 	try {
 		const answer = await ask("/v1/ledger", { from: hourText(range.from),
 			to: hourText(range.to) });
-		if (mine === round)
-			render(answer);
+		if (mine !== round)
+			return;
+		show(byId("ledger"), true);
+		show(byId("ledger-pill"), true);
+		render(answer);
 	} catch (trouble) {
 		if (mine !== round)
 			return;
 		pill("", "Ledger");
 		fill(byId("ledger-body"), make("p", { class: "quiet" }, trouble.message));
-		if (trouble.status === 401)
+		// A token may be for some keys only, and the ledger is everybody's.
+		show(byId("ledger"), trouble.status !== 403);
+		show(byId("ledger-pill"), trouble.status !== 403);
+		if (trouble.status === 401 || trouble.status === 403)
 			return; // until a token is given
 	}
 	if (mine === round && !document.hidden)

@@ -419,15 +419,20 @@ def test_the_files_are_cached_by_what_they_are(shop):
 
 
 class Gate(http_server.BaseHTTPRequestHandler):
-    """Passes on to queryd who has the token, and the page's own files to everybody."""
-    queryd = token = None
+    """Passes on to queryd who has a token, and the page's own files to everybody."""
+    queryd = None
+    token, scoped = "Bearer open sesame", "Bearer some keys"
 
     def log_message(self, *text):
         pass
 
     def do_GET(self):
         open_to_all = self.path.split("?")[0] == "/" or self.path.startswith("/v1/page/")
-        if not open_to_all and self.headers["Authorization"] != f"Bearer {self.token}":
+        token = self.headers["Authorization"]
+        if token == self.scoped and "/v1/ledger" in self.path:
+            self.answer(403, "application/json", b'{"error":"not_allowed","message":"not yours"}')
+            return
+        if not open_to_all and token not in (self.token, self.scoped):
             self.answer(401, "application/json",
                         b'{"error":"unauthorized","message":"a token is needed"}')
             return
@@ -450,7 +455,7 @@ class Gate(http_server.BaseHTTPRequestHandler):
 @pytest.fixture
 def gate(shop):
     """The address of a server that wants a token before it answers as queryd does."""
-    handler = type("ThisGate", (Gate,), {"queryd": shop.queryd.listen, "token": "open sesame"})
+    handler = type("ThisGate", (Gate,), {"queryd": shop.queryd.listen})
     server = http_server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -461,7 +466,7 @@ def gate(shop):
 
 
 def test_a_token_is_asked_for_and_kept_for_the_tab(shop, browser, gate):
-    browser.expected = ("401",)
+    browser.expected = ("401", "403")
     browser.open(gate + "/?key=shop.latency")
     asked = "return document.getElementById('token').open"
     wait_for(lambda: browser.run(asked), "a token is asked for")
@@ -480,3 +485,12 @@ def test_a_token_is_asked_for_and_kept_for_the_tab(shop, browser, gate):
     browser.open(gate + "/?key=shop.latency&range=7d")
     drawn(browser, "shop.latency")
     assert not browser.run(asked)
+    # A token for some keys only: there is no ledger for who has it.
+    browser.run("sessionStorage.clear()")
+    browser.open(gate + "/?key=shop.latency")
+    wait_for(lambda: browser.run(asked), "a token is asked for")
+    person.types("some keys")
+    person.presses("enter")
+    drawn(browser, "shop.latency")
+    wait_for(lambda: browser.run("return document.getElementById('ledger-pill').hidden && "
+                                 "document.getElementById('ledger').hidden"), "no ledger is shown")
