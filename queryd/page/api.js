@@ -11,18 +11,14 @@ export class Trouble extends Error {
 	}
 }
 
+const heldToken = () => sessionStorage.getItem(TOKEN);
+
 export function keepToken(token) {
 	sessionStorage.setItem(TOKEN, token);
 }
 
 export function hasToken() {
-	return sessionStorage.getItem(TOKEN) !== null;
-}
-
-function headers() {
-	const token = sessionStorage.getItem(TOKEN);
-
-	return token ? { Authorization: `Bearer ${token}` } : {};
+	return heldToken() !== null;
 }
 
 // `path` with its parameters: { match: "a", limit: 12 }; what is undefined is left out.
@@ -35,9 +31,11 @@ export function url(path, parameters) {
 	return query ? `${path}?${query}` : path;
 }
 
-async function send(path, signal) {
+async function send(path, token, signal) {
+	const headers = token ? { Authorization: `Bearer ${token}` } : {};
+
 	try {
-		return await fetch(path, { headers: headers(), signal });
+		return await fetch(path, { headers, signal });
 	} catch (error) {
 		if (error.name === "AbortError")
 			throw error;
@@ -47,7 +45,8 @@ async function send(path, signal) {
 }
 
 export async function ask(path, parameters, signal) {
-	const answer = await send(url(path, parameters), signal);
+	const token = heldToken();
+	const answer = await send(url(path, parameters), token, signal);
 	let body;
 
 	try {
@@ -57,7 +56,8 @@ export async function ask(path, parameters, signal) {
 			throw error;
 		body = {};
 	}
-	if (answer.status === 401)
+	// Not for what was asked before a token was given.
+	if (answer.status === 401 && token === heldToken())
 		document.dispatchEvent(new CustomEvent("token-wanted"));
 	if (!answer.ok)
 		throw new Trouble(answer.status, body.error || `http_${answer.status}`,
