@@ -1,9 +1,7 @@
 """The page at `/`: a person at a real pipeline, in headless Chromium."""
 import datetime
-import http.server as http_server
 import random
 import signal
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -13,6 +11,7 @@ import pytest
 
 from browser import Browser, Person, audit, axe_source, needs_browser
 from conftest import Stack, http, send, this_hour, wait_for
+from test_tokens import make_token
 
 pytestmark = needs_browser
 
@@ -418,58 +417,19 @@ def test_the_files_are_cached_by_what_they_are(shop):
     assert http(shop.queryd, "/v1/page/nothing.js")[0] in (400, 404)
 
 
-class Gate(http_server.BaseHTTPRequestHandler):
-    """Passes on to queryd who has a token, and the page's own files to everybody."""
-    queryd = None
-    token, scoped = "Bearer open sesame", "Bearer some keys"
-
-    def log_message(self, *text):
-        pass
-
-    def do_GET(self):
-        open_to_all = self.path.split("?")[0] == "/" or self.path.startswith("/v1/page/")
-        token = self.headers["Authorization"]
-        if token == self.scoped and "/v1/ledger" in self.path:
-            self.answer(403, "application/json", b'{"error":"not_allowed","message":"not yours"}')
-            return
-        if not open_to_all and token not in (self.token, self.scoped):
-            self.answer(401, "application/json",
-                        b'{"error":"unauthorized","message":"a token is needed"}')
-            return
-        try:
-            with urllib.request.urlopen(f"http://{self.queryd}{self.path}", timeout=20) as got:
-                self.answer(got.status, got.headers["Content-Type"], got.read())
-        except urllib.error.HTTPError as error:
-            self.answer(error.code, error.headers["Content-Type"], error.read())
-
-    def answer(self, status, kind, body):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if status == 401:
-            self.send_header("WWW-Authenticate", "Bearer")
-        try:
-            self.end_headers()
-            self.wfile.write(body)
-        except ConnectionError:
-            pass  # the page has thought better of it
-
-
 @pytest.fixture
-def gate(shop):
-    """The address of a server that wants a token before it answers as queryd does."""
-    handler = type("ThisGate", (Gate,), {"queryd": shop.queryd.listen})
-    server = http_server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def guarded(shop):
+    """A query daemon beside the other that wants tokens: (address, for all keys, for the shop's)."""
+    (every, every_hash), (some, some_hash) = make_token(), make_token()
+    queryd = shop.stack.start_queryd("guarded", **{"tokens.every": f"{every_hash} *",
+                                                   "tokens.some": f"{some_hash} shop."})
+    yield f"http://{queryd.listen}", every, some
+    queryd.terminate()
 
 
-def test_a_token_is_asked_for_and_kept_for_the_tab(shop, browser, gate):
-    browser.expected = ("401", "403")
+def test_a_token_is_asked_for_and_kept_for_the_tab(browser, guarded):
+    gate, every, some = guarded
+    browser.expected = ("401", "403", "503")  # 503: it has only just begun to read the names
     browser.open(gate + "/?key=shop.latency")
     asked = "return document.getElementById('token').open"
     wait_for(lambda: browser.run(asked), "a token is asked for")
@@ -479,11 +439,11 @@ def test_a_token_is_asked_for_and_kept_for_the_tab(shop, browser, gate):
     person.presses("enter")
     wait_for(lambda: browser.run(asked) and "not accepted" in browser.text("#token-why"),
              "a wrong one is refused")
-    person.types("open sesame")
+    person.types(every)
     person.presses("enter")
     drawn(browser, "shop.latency")
     assert not browser.run(asked)
-    assert "sesame" not in browser.driver.current_url
+    assert every not in browser.driver.current_url
     assert browser.run("return localStorage.length + document.cookie.length") == 0
     browser.open(gate + "/?key=shop.latency&range=7d")
     drawn(browser, "shop.latency")
@@ -492,7 +452,7 @@ def test_a_token_is_asked_for_and_kept_for_the_tab(shop, browser, gate):
     browser.run("sessionStorage.clear()")
     browser.open(gate + "/?key=shop.latency")
     wait_for(lambda: browser.run(asked), "a token is asked for")
-    person.types("some keys")
+    person.types(some)
     person.presses("enter")
     drawn(browser, "shop.latency")
     wait_for(lambda: browser.run("return document.getElementById('ledger-pill').hidden && "
