@@ -202,10 +202,11 @@ def test_malformed_and_mutated_datagrams_are_counted_and_cost_no_memory(stack, h
 def test_http_oddities(stack):
     _, _, queryd = stack.start_all(relays=1)
     host, port = queryd.listen.rsplit(":", 1)
-    for data, status in ((b"GET /no.such.key HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
-                         (b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", b"405"),
-                         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
-                         (b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
+    for data, status in ((b"GET /no.such.key HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
+                         (b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", b"405"),
+                         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
+                         (b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"200"),
+                         (b"GET /no.such.key HTTP/1.1\r\nHost: x\r\n\r\n", b"421"),
                          (b"nonsense\r\n\r\n", b"400")):
         with socket.create_connection((host, int(port)), timeout=5) as peer:
             peer.sendall(data)
