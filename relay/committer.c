@@ -16,8 +16,6 @@
 
 /* The pause of a stream that caused a conflict: two relays that hold it take turns ever more
  * slowly instead of throwing each other's memory away. */
-#define COMMITTER_CONFLICT_MIN_MS 50
-#define COMMITTER_CONFLICT_MAX_MS 10000
 
 /* An hour that is over leaves memory when nothing was added to it for so long. */
 #define COMMITTER_IDLE_MS (10 * 60 * 1000)
@@ -206,12 +204,8 @@ static void committer_flight_conflict(struct committer *c, const struct answer *
 			memcpy(id.bytes, answer->items[i].ptr, sizeof(id.bytes));
 			t = track_find(&c->tracks, &id);
 		}
-		if (t == NULL)
-			continue;
-		t->backoff_ms = t->backoff_ms ? 2 * t->backoff_ms : COMMITTER_CONFLICT_MIN_MS;
-		if (t->backoff_ms > COMMITTER_CONFLICT_MAX_MS)
-			t->backoff_ms = COMMITTER_CONFLICT_MAX_MS;
-		t->delayed_until_ms = now_ms + t->backoff_ms;
+		if (t != NULL)
+			track_pause(t, now_ms);
 	}
 	committer_discard(c, COMMITTER_CONFLICT, 0, now_ms);
 }
@@ -459,6 +453,7 @@ int committer_open(struct committer *c, struct committer_peer *peer, const struc
 	t->home = c;
 	merge_drop_waiting(c, t);
 	t->reopened = t->peer == peer;
+	t->was_reset = t->was_reset && t->peer == peer;
 	if (t->peer != peer) {
 		committer_detach(t);
 		t->peer = peer;

@@ -2,6 +2,7 @@
 #include "relay/merge.h"
 
 #include "proto/err.h"
+#include "relay/reads.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -139,11 +140,16 @@ int merge_receive(struct committer *c, struct track *t, const struct frame_batch
 		tally_add(&c->o.counters->batches_duplicate, 1);
 		return 0;
 	}
-	if (t->resync) {
-		tally_add(&c->o.counters->batches_stale, 1);
-		return 0;
+	if (!t->resync && !t->was_reset)
+		return ERR_BAD_CHAIN;
+	tally_add(&c->o.counters->batches_stale, 1);
+	/* A second RESET may have told a state that what was sent on the first one fits: then more
+	 * of that follows, and fits nothing. */
+	if (!t->resync) {
+		track_pause(t, now_ms);
+		reads_again(c, t, now_ms);
 	}
-	return ERR_BAD_CHAIN;
+	return 0;
 }
 
 /* Merges the first waiting batch of a track. */

@@ -20,8 +20,7 @@ void reads_add(struct committer *c, struct track *t, int64_t now_ms)
 	list_move(t->delayed_until_ms > now_ms ? &c->delayed : &c->reads, &t->read_link);
 }
 
-/* Has a track's state read again and told as RESET, if it takes batches. */
-static void reads_again(struct committer *c, struct track *t, int64_t now_ms)
+void reads_again(struct committer *c, struct track *t, int64_t now_ms)
 {
 	if (t->peer == NULL || t->phase != TRACK_READY)
 		return;
@@ -240,6 +239,7 @@ static bool reads_apply(struct committer *c, struct track *t, const struct frame
 		t->resync = t->cause == FRAME_RESET || t->reopened;
 	}
 	t->phase = TRACK_READY;
+	t->was_reset |= t->cause == FRAME_RESET;
 	if (t->cause == FRAME_RESET)
 		tally_add(&c->o.counters->streams_reset, 1);
 	acks_add(&resets[t->cause], t->peer, s);

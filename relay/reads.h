@@ -16,6 +16,10 @@
 /* Has the state of a track read, after the track's pause if it has one to wait for. */
 void reads_add(struct committer *c, struct track *t, int64_t now_ms);
 
+/* Has a track's state read again and told as RESET, if it takes batches. Nothing that is merged is
+ * thrown away. */
+void reads_again(struct committer *c, struct track *t, int64_t now_ms);
+
 /* Has the states of all sessions' tracks that take batches read again and told as RESET; nothing
  * that is merged is thrown away. */
 void reads_all_again(struct committer *c, int64_t now_ms);

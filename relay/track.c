@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define TRACK_PAUSE_MIN_MS 50
+#define TRACK_PAUSE_MAX_MS 10000
+
 static struct slice track_key(const struct stream_id *id)
 {
 	return slice_of(id->bytes, STREAM_ID_BYTES);
@@ -81,6 +84,14 @@ size_t track_drop_waiting(struct track *t, size_t *count)
 		bytes += track_pop(t);
 	list_remove(&t->waiting_link);
 	return bytes;
+}
+
+void track_pause(struct track *t, int64_t now_ms)
+{
+	t->backoff_ms = t->backoff_ms ? 2 * t->backoff_ms : TRACK_PAUSE_MIN_MS;
+	if (t->backoff_ms > TRACK_PAUSE_MAX_MS)
+		t->backoff_ms = TRACK_PAUSE_MAX_MS;
+	t->delayed_until_ms = now_ms + t->backoff_ms;
 }
 
 bool track_behind(const struct track *t, const struct stream_state *stored)

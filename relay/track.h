@@ -57,6 +57,7 @@ struct track {
 	struct stream_state last; /* merged up to here; known once READY */
 	bool reopened;            /* its session had it open before: old batches may come */
 	bool resync;              /* batches that do not fit are stale, not wrong */
+	bool was_reset;           /* its session was told a RESET: batches may be stale in any way */
 
 	bool pending;                  /* merged since the last commit was built */
 	struct list pending_link;
@@ -68,7 +69,7 @@ struct track {
 
 	struct stream_state mark; /* what Redis last had for sure: an OK's or a read state */
 	uint64_t mark_serial;     /* when, in the committer's order of events */
-	uint32_t backoff_ms;      /* after a conflict; doubles */
+	uint32_t backoff_ms;      /* track_pause's; doubles */
 	int64_t delayed_until_ms;
 
 	struct list batches; /* struct track_batch, in order */
@@ -103,6 +104,10 @@ size_t track_pop(struct track *t);
 
 /* Throws waiting batches away. Returns their bytes; *count is how many. */
 size_t track_drop_waiting(struct track *t, size_t *count);
+
+/* It caused a conflict, or batches came that fit nowhere: its state is not read again before 50 ms
+ * are over, doubling to 10 s until a commit with it succeeds. */
+void track_pause(struct track *t, int64_t now_ms);
 
 /* Whether a stored state is behind what Redis had before: it went back. */
 bool track_behind(const struct track *t, const struct stream_state *stored);
