@@ -453,7 +453,7 @@ int committer_open(struct committer *c, struct committer_peer *peer, const struc
 	t->home = c;
 	merge_drop_waiting(c, t);
 	t->reopened = t->peer == peer;
-	t->was_reset = t->was_reset && t->peer == peer;
+	t->lenient = t->lenient && t->peer == peer;
 	if (t->peer != peer) {
 		committer_detach(t);
 		t->peer = peer;

@@ -207,8 +207,8 @@ int committer_open(struct committer *c, struct committer_peer *peer, const struc
 
 /* A batch of the session's. header is its peeked header, of this partition and cfg.
  * 0: merged, waiting, or ignored as a duplicate or stale one. ERR_PROTOCOL (the
- * stream is not this session's), ERR_BAD_CHAIN (and the stream was never RESET in it), ERR_... of
- * batch_decode, -ENOMEM: end the session. */
+ * stream is not this session's), ERR_BAD_CHAIN (and the session was told what is merged,
+ * and no RESET), ERR_... of batch_decode, -ENOMEM: end the session. */
 int committer_batch(struct committer *c, struct committer_peer *peer,
 		    const struct frame_batch *batch, const struct batch_header *header,
 		    int64_t now_ms) __attribute__((warn_unused_result));

@@ -140,11 +140,12 @@ int merge_receive(struct committer *c, struct track *t, const struct frame_batch
 		tally_add(&c->o.counters->batches_duplicate, 1);
 		return 0;
 	}
-	if (!t->resync && !t->was_reset)
+	if (!t->resync && !t->lenient)
 		return ERR_BAD_CHAIN;
 	tally_add(&c->o.counters->batches_stale, 1);
 	/* A second RESET may have told a state that what was sent on the first one fits: then more
-	 * of that follows, and fits nothing. */
+	 * of that follows, and fits nothing. Or an agent that has lost what is merged here, and not
+	 * yet stored, goes on from what is stored. */
 	if (!t->resync) {
 		track_pause(t, now_ms);
 		reads_again(c, t, now_ms);

@@ -223,6 +223,7 @@ static bool reads_parse(const struct committer *c, const struct committer_call *
 static bool reads_apply_owing(struct track *t, const struct stream_state *stored)
 {
 	t->resync = t->in_flight || t->cause == FRAME_RESET || t->reopened;
+	t->lenient = true;
 	return t->in_flight || state_equal(stored, &t->built_on);
 }
 
@@ -239,7 +240,7 @@ static bool reads_apply(struct committer *c, struct track *t, const struct frame
 		t->resync = t->cause == FRAME_RESET || t->reopened;
 	}
 	t->phase = TRACK_READY;
-	t->was_reset |= t->cause == FRAME_RESET;
+	t->lenient |= t->cause == FRAME_RESET;
 	if (t->cause == FRAME_RESET)
 		tally_add(&c->o.counters->streams_reset, 1);
 	acks_add(&resets[t->cause], t->peer, s);

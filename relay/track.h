@@ -57,7 +57,7 @@ struct track {
 	struct stream_state last; /* merged up to here; known once READY */
 	bool reopened;            /* its session had it open before: old batches may come */
 	bool resync;              /* batches that do not fit are stale, not wrong */
-	bool was_reset;           /* its session was told a RESET: batches may be stale in any way */
+	bool lenient;             /* its session was told a RESET, or less than is merged */
 
 	bool pending;                  /* merged since the last commit was built */
 	struct list pending_link;

@@ -131,6 +131,27 @@ static void test_what_was_sent_before_a_stream_was_opened_again_is_stale_not_wro
 	assert_true(stored(w, "x") == 2);
 }
 
+/* The agent's machine lost power, and with it a batch that is merged here and not yet stored. */
+static void test_an_agent_that_lost_what_is_merged_is_told_of_it(void **state)
+{
+	struct world *w = *state;
+	struct stream_state nonce = open_stream(w, &w->peer, &w->a);
+
+	for (int i = 0; i < 2; i++)
+		source_count(&w->a, "x", SECOND);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 1, &nonce), 0);
+	committer_peer_gone(&w->peer);
+	ask_open(w, &w->other, &w->a);
+	deliver(w);
+	expect(w, OPENED, &w->a, 0, "n");
+	assert_int_equal(send_batch(w, &w->other, &w->a, 2, &nonce), 0);
+	settle(w);
+	assert_true(stored(w, "x") == 1);
+	assert_int_equal(send_batch(w, &w->other, &w->a, 2, NULL), 0);
+	settle(w);
+	assert_true(stored(w, "x") == 2);
+}
+
 static void test_a_session_gone_while_its_open_is_asked_hears_nothing(void **state)
 {
 	struct world *w = *state;
@@ -389,6 +410,7 @@ int main(void)
 		T(opened_again_while_its_commit_is_under_way),
 		T(a_stream_opened_again_that_moved_elsewhere_is_a_conflict),
 		T(what_was_sent_before_a_stream_was_opened_again_is_stale_not_wrong),
+		T(an_agent_that_lost_what_is_merged_is_told_of_it),
 		T(a_session_gone_while_its_open_is_asked_hears_nothing),
 		T(confirm_tells_what_is_stored),
 		T(confirm_behind_our_mark_is_a_refusal),
