@@ -21,6 +21,7 @@ import time
 
 from machine import BUILD, CORES, pin
 from agent import bench_agent
+from inputs import bench_inputs
 from conftest import Stack, ask, send, this_hour, total, wait_for
 
 def bench_relay(seconds):
@@ -116,13 +117,15 @@ def main():
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--floods", action="store_true")
-    parser.add_argument("--only", nargs="*", default=["agent", "relay", "sketch", "visible", "queryd"])
+    parser.add_argument("--only", nargs="*", default=["agent", "inputs", "relay", "sketch", "visible",
+                                                       "queryd"])
     args = parser.parse_args()
     with open("/proc/cpuinfo") as info:
         model = next((l.split(":")[1].strip() for l in info if l.startswith("model name")), "?")
     print(f"{datetime.date.today()} {platform.node()}: {CORES} x {model}, Linux {platform.release()}")
     print(f"load average {os.getloadavg()[0]:.1f}: what others do here takes from what is measured")
     benches = {"agent": lambda: bench_agent(args.seconds, args.floods),
+               "inputs": lambda: bench_inputs(args.seconds),
                "relay": lambda: bench_relay(args.seconds), "sketch": bench_sketch,
                "visible": lambda: bench_visible(100), "queryd": lambda: bench_queryd(args.seconds)}
     for name in args.only:
