@@ -137,6 +137,11 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(COMMON)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# Those that run the agent's own machines instead of speaking its protocol.
+$(B)/bench/agents: $(B)/tests/bench/agents.o $(call lib,agent) $(COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 bench-build: $(BENCH)
 
 # The simulator runs the very cores of agent and relay in one thread (tests/sim/README.md).

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * agents.c - many agents in one process, without their ears.
+ *
+ *     agents COUNT KEYS SECONDS [option of hourglass-agent]...
+ *
+ * Each is the agent's own delivery (outbox, peers, real sockets) with a spool in memory; in the place
+ * of a receiver it seals one value a key each interval, as rarely as relays ask for, all with
+ * the same names. After SECONDS, or at SIGTERM, they seal no more, and when all is committed
+ * (or after a minute) it prints JSON: what was sealed and left, and how old the oldest sample of a
+ * batch was when it was committed. A line `ready` is printed when every agent is at a relay.
+ */
+#include "agent/config.h"
+#include "agent/delivery.h"
+#include "proto/daemon/life.h"
+#include "proto/daemon/log.h"
+#include "proto/group.h"
+#include "proto/json.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define AGENTS_TICK_MS   10
+#define AGENTS_DRAIN_MS  60000
+#define AGENTS_KEY_BYTES 32
+#define AGENTS_PENDING   64 /* seals of one agent that wait for their commit */
+
+struct agents_seal {
+	uint64_t until;   /* samples sealed by this agent, with this seal */
+	int64_t since_ms; /* the seal before: its oldest sample came right after it */
+};
+
+struct light {
+	struct identity identity;
+	struct ledger ledger;
+	struct delivery *delivery;
+	int64_t seal_ms, sealed_ms, next_ms;
+	uint64_t sealed;
+	struct agents_seal pending[AGENTS_PENDING];
+	size_t pending_count;
+	struct agents *all;
+};
+
+struct agents {
+	uv_loop_t loop;
+	uv_timer_t timer;
+	struct config config;
+	struct light *light;
+	size_t count, keys;
+	char (*names)[AGENTS_KEY_BYTES];
+	struct batch_writer writer;
+	struct buf group;
+	uint64_t *ages; /* of 10 ms: how many seals were committed at that age */
+	size_t ages_count;
+	uint64_t seals, dropped;
+	int64_t end_ms;
+	bool ready, closing;
+};
+
+static volatile sig_atomic_t agents_stop;
+
+static void agents_die(const char *what)
+{
+	fprintf(stderr, "agents: %s\n", what);
+	exit(1);
+}
+
+/* ---- one agent ---- */
+
+static void light_on_floor(void *arg, int64_t floor_second)
+{
+	(void)arg;
+	(void)floor_second;
+}
+
+static void light_on_pace(void *arg, int64_t seal_ms)
+{
+	struct light *l = arg;
+
+	l->seal_ms = seal_ms > l->all->config.seal_ms ? seal_ms : l->all->config.seal_ms;
+}
+
+static void light_on_settled(void *arg)
+{
+	delivery_run(((struct light *)arg)->delivery, life_monotonic_ms());
+}
+
+static const struct delivery_events light_events = {
+	.floor = light_on_floor,
+	.pace = light_on_pace,
+	.settled = light_on_settled,
+};
+
+/* What a partition's keys come to in this second. Returns the samples. */
+static uint64_t light_fill(struct agents *a, uint32_t partition, uint32_t partitions, int64_t second)
+{
+	uint64_t samples = 0;
+
+	batch_writer_reset(&a->writer, second);
+	for (size_t k = 0; k < a->keys; k++) {
+		struct batch_group group = { .kind = KIND_DISTRIBUTION,
+					     .series = slice_text(a->names[k]), .second = second };
+		double value = (double)(k % 100);
+
+		if (hash_partition(group.series, partitions) != partition)
+			continue;
+		buf_reset(&a->group);
+		group_put_values(&a->group, (struct group_sampling){ .rate = 1, .weight = 1 },
+				 &value, 1);
+		group.bytes = buf_view(&a->group);
+		batch_writer_add(&a->writer, &group, 1);
+		samples++;
+	}
+	return samples;
+}
+
+static void light_seal(struct light *l, int64_t now_ms)
+{
+	uint32_t partitions = delivery_partitions(l->delivery);
+	int64_t unix_ms = life_wall_ms();
+
+	l->next_ms += l->seal_ms;
+	if (l->next_ms <= now_ms)
+		l->next_ms = now_ms + l->seal_ms;
+	if (partitions == 0 || l->pending_count == AGENTS_PENDING) {
+		l->all->dropped += l->pending_count == AGENTS_PENDING;
+		return;
+	}
+	for (uint32_t p = 0; p < partitions; p++) {
+		uint64_t samples = light_fill(l->all, p, partitions, unix_ms / 1000);
+
+		if (samples == 0)
+			continue;
+		if (delivery_append(l->delivery, p, &l->all->writer, samples, unix_ms) < 0)
+			agents_die("a spool is full");
+		l->sealed += samples;
+	}
+	l->pending[l->pending_count++] =
+		(struct agents_seal){ l->sealed, l->sealed_ms ? l->sealed_ms : now_ms };
+	l->sealed_ms = now_ms;
+	l->all->seals++;
+	delivery_sealed_until(l->delivery, unix_ms);
+}
+
+/* Notes the age of what is committed by now. */
+static void light_note(struct light *l, int64_t now_ms)
+{
+	uint64_t committed = l->sealed - delivery_undelivered(l->delivery);
+	size_t done = 0;
+
+	while (done < l->pending_count && l->pending[done].until <= committed) {
+		size_t age = (size_t)(now_ms - l->pending[done++].since_ms) / AGENTS_TICK_MS;
+
+		l->all->ages[age < l->all->ages_count ? age : l->all->ages_count - 1]++;
+	}
+	l->pending_count -= done;
+	memmove(l->pending, l->pending + done, l->pending_count * sizeof(*l->pending));
+}
+
+static void light_open(struct agents *a, struct light *l, size_t index)
+{
+	l->all = a;
+	l->seal_ms = a->config.seal_ms;
+	/* Hosts are not in step. */
+	l->next_ms = life_monotonic_ms() + (int64_t)(index * (size_t)l->seal_ms / a->count);
+	if (identity_open(&l->identity, "") < 0 ||
+	    delivery_new(&a->loop, &a->config, &l->identity, &l->ledger, &light_events, l,
+			 &l->delivery) < 0)
+		agents_die("no memory for so many");
+}
+
+/* ---- all of them ---- */
+
+static double agents_age(const struct agents *a, double share)
+{
+	uint64_t all = 0, wanted, seen = 0;
+	size_t i;
+
+	for (i = 0; i < a->ages_count; i++)
+		all += a->ages[i];
+	wanted = (uint64_t)(share * (double)all);
+	for (i = 0; i < a->ages_count && seen + a->ages[i] <= wanted; i++)
+		seen += a->ages[i];
+	return (double)(i * AGENTS_TICK_MS) / 1000;
+}
+
+static void agents_report(const struct agents *a)
+{
+	uint64_t sealed = 0, left = 0;
+	int64_t seal_ms = 0;
+	struct buf out;
+	struct json j;
+
+	for (size_t i = 0; i < a->count; i++) {
+		sealed += a->light[i].sealed;
+		left += delivery_undelivered(a->light[i].delivery);
+		seal_ms += a->light[i].seal_ms;
+	}
+	buf_init(&out, 4096);
+	j = json_begin(&out);
+	json_object_open(&j);
+	json_key(&j, "sealed");
+	json_u64(&j, sealed);
+	json_key(&j, "undelivered");
+	json_u64(&j, left);
+	json_key(&j, "seals");
+	json_u64(&j, a->seals);
+	json_key(&j, "dropped_seals");
+	json_u64(&j, a->dropped);
+	json_key(&j, "seal_seconds");
+	json_number(&j, (double)seal_ms / 1000 / (double)a->count);
+	json_key(&j, "age_p50");
+	json_number(&j, agents_age(a, 0.5));
+	json_key(&j, "age_p99");
+	json_number(&j, agents_age(a, 0.99));
+	json_object_close(&j);
+	printf("%.*s\n", (int)out.size, (const char *)out.data);
+	buf_release(&out);
+}
+
+static void agents_on_signal(int number)
+{
+	(void)number;
+	agents_stop = 1;
+}
+
+/* Whether there is nothing more to wait for. */
+static bool agents_done(const struct agents *a, int64_t now_ms)
+{
+	if (now_ms < a->end_ms)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (delivery_undelivered(a->light[i].delivery) > 0)
+			return now_ms >= a->end_ms + AGENTS_DRAIN_MS;
+	return true;
+}
+
+static void agents_close(struct agents *a)
+{
+	a->closing = true;
+	agents_report(a);
+	for (size_t i = 0; i < a->count; i++) {
+		delivery_publish(a->light[i].delivery, true);
+		delivery_close(a->light[i].delivery, true);
+	}
+	uv_close((uv_handle_t *)&a->timer, NULL);
+}
+
+static void agents_on_tick(uv_timer_t *timer)
+{
+	struct agents *a = timer->data;
+	int64_t now_ms = life_monotonic_ms();
+	bool ready = true;
+
+	if (agents_stop && a->end_ms > now_ms)
+		a->end_ms = now_ms;
+	for (size_t i = 0; i < a->count; i++) {
+		struct light *l = &a->light[i];
+
+		if (now_ms >= l->next_ms && now_ms < a->end_ms)
+			light_seal(l, now_ms);
+		if (delivery_next_ms(l->delivery) <= now_ms || l->pending_count > 0)
+			delivery_run(l->delivery, now_ms);
+		light_note(l, now_ms);
+		ready = ready && delivery_ready(l->delivery);
+	}
+	if (ready && !a->ready) {
+		a->ready = true;
+		printf("ready\n");
+		fflush(stdout);
+	}
+	if (agents_done(a, now_ms))
+		agents_close(a);
+}
+
+static void agents_open(struct agents *a)
+{
+	struct rlimit files;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	a->light = calloc(a->count, sizeof(*a->light));
+	a->names = calloc(a->keys, sizeof(*a->names));
+	a->ages_count = 60 * 1000 / AGENTS_TICK_MS;
+	a->ages = calloc(a->ages_count, sizeof(*a->ages));
+	if (a->light == NULL || a->names == NULL || a->ages == NULL)
+		agents_die("no memory for so many");
+	for (size_t k = 0; k < a->keys; k++)
+		snprintf(a->names[k], AGENTS_KEY_BYTES, "fleet.key%05zu", k);
+	buf_init(&a->group, 4096);
+	batch_writer_init(&a->writer, 0);
+	uv_loop_init(&a->loop);
+	for (size_t i = 0; i < a->count; i++)
+		light_open(a, &a->light[i], i);
+	uv_timer_init(&a->loop, &a->timer);
+	a->timer.data = a;
+	uv_timer_start(&a->timer, agents_on_tick, 0, AGENTS_TICK_MS);
+}
+
+int main(int argc, char **argv)
+{
+	static struct agents a;
+
+	if (argc < 4)
+		agents_die("usage: agents COUNT KEYS SECONDS [option of hourglass-agent]...");
+	a.count = strtoul(argv[1], NULL, 10);
+	a.keys = strtoul(argv[2], NULL, 10);
+	argv[3][strcspn(argv[3], ".")] = '\0';
+	a.end_ms = life_monotonic_ms() + strtol(argv[3], NULL, 10) * 1000;
+	argv[3] = argv[0];
+	if (a.count == 0 || conf_parse(config_spec(), argc - 3, argv + 3, &a.config) != CONF_RUN)
+		return 2;
+	log_set_level(LOG_LEVEL_ERROR);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, agents_on_signal);
+	agents_open(&a);
+	uv_run(&a.loop, UV_RUN_DEFAULT);
+	conf_release(config_spec(), &a.config);
+	return 0;
+}
