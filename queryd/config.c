@@ -72,9 +72,13 @@ static const struct conf_row rows[] = {
 	  .help = "where the numbers are: redis://[[user]:password@]host:port/db, unix:///path, "
 		  "sentinel://[[user]:password@]host:port,.../name/db or "
 		  "cluster://[[user]:password@]host:port,..." },
-	{ .key = "max_connections", .type = CONF_INT, ROW(max_connections), .fallback = "1000",
+	{ .key = "max_connections", .type = CONF_INT, ROW(max_connections), .fallback = "4000",
 	  .min = 1, .max = 60000,
 	  .help = "HTTP connections at once; further ones wait until one ends" },
+	{ .key = "slow_client", .type = CONF_MS, ROW(slow_client_ms), .fallback = "60s",
+	  .min = 1000, .max = 3600000,
+	  .help = "how long a client may take over a request, and over an answer beside 16 KiB a "
+		  "second; then it is cut off" },
 	{ .key = "agent_gone_after", .type = CONF_MS, ROW(agent_gone_after_ms), .fallback = "1h",
 	  .min = 1000, .max = INT64_C(31536000000), .reloadable = true,
 	  .help = "an agent not heard of for so long does not keep an hour from being complete" },

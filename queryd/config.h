@@ -17,6 +17,7 @@ struct config {
 	char *listen;
 	char *redis;
 	int64_t max_connections;
+	int64_t slow_client_ms;
 	int64_t agent_gone_after_ms;
 	int64_t retention_hours;
 	int64_t max_names;

@@ -5,6 +5,25 @@
 #include "queryd/queryd.h"
 #include "queryd/tokens.h"
 
+#include <sys/resource.h>
+
+/* Descriptors beside connections: Redis, the loop's, libraries'. */
+#define OTHER_FILES 64
+
+/* Shells allow 1,024 files at first, fewer than connections. */
+static void raise_files(int64_t connections)
+{
+	rlim_t wanted = (rlim_t)connections + OTHER_FILES;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= wanted)
+		return;
+	files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur < wanted)
+		log_warn("few_files", "limit=%llu max_connections=%lld",
+			 (unsigned long long)files.rlim_cur, (long long)connections);
+}
+
 static int make_token(void)
 {
 	uint8_t seed[TOKEN_SEED_BYTES];
@@ -33,6 +52,7 @@ int main(int argc, char **argv)
 		return make_token();
 	}
 	config_apply(&config);
+	raise_files(config.max_connections);
 	if (config.get)
 		log_set_level(LOG_LEVEL_ERROR);
 	status = queryd_run(&config, argc, argv);

@@ -438,6 +438,7 @@ static int start(struct queryd *q)
 	static const struct life_events events = { on_drain, on_reload };
 	const struct http_options options = {
 		.max_connections = (uint32_t)q->config->max_connections,
+		.slow_seconds = (uint32_t)(q->config->slow_client_ms / 1000),
 		.max_body_bytes = BODY_BYTES,
 	};
 	int status = life_init(&q->life, &q->loop, &events, q);

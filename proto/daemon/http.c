@@ -16,6 +16,8 @@
 
 #define HTTP_CONNECTIONS  1000
 #define HTTP_IDLE_SECONDS 30
+#define HTTP_SLOW_SECONDS 60
+#define HTTP_SWEEP_MS     1000
 
 /* A connection's memory in libmicrohttpd: the request line and all headers must fit. A
  * request line that does not is answered 414, headers 431. */
@@ -30,6 +32,8 @@ struct http_server {
 	uv_poll_t poll;    /* libmicrohttpd's epoll descriptor */
 	uv_timer_t timer;  /* its next timeout */
 	uv_timer_t linger; /* of closing */
+	uv_timer_t sweep;  /* of slow clients */
+	struct http_slow slow;
 	struct http_options options;
 	http_handler handler;
 	void *arg;
@@ -98,6 +102,11 @@ void http_server_over(struct http_server *s)
 	s->unsent--;
 }
 
+struct http_slow *http_server_slow(struct http_server *s)
+{
+	return &s->slow;
+}
+
 bool http_server_is_closing(const struct http_server *s)
 {
 	return s->closing;
@@ -145,6 +154,7 @@ static void http_stop(struct http_server *s)
 	uv_close((uv_handle_t *)&s->poll, http_on_closed);
 	uv_close((uv_handle_t *)&s->timer, http_on_closed);
 	uv_close((uv_handle_t *)&s->linger, http_on_closed);
+	uv_close((uv_handle_t *)&s->sweep, http_on_closed);
 	MHD_stop_daemon(s->mhd);
 }
 
@@ -179,6 +189,15 @@ static void http_run(struct http_server *s)
 		uv_timer_stop(&s->timer);
 }
 
+static void http_on_sweep(uv_timer_t *timer)
+{
+	struct http_server *s = timer->data;
+	size_t ended = http_slow_sweep(&s->slow, life_monotonic_ms());
+
+	if (ended > 0)
+		log_debug("http_slow", "connections=%zu", ended);
+}
+
 static void http_on_ready(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
@@ -200,15 +219,17 @@ static void http_on_noise(void *arg, const char *format, va_list args)
 	log_debug("http_library", "text=%s", log_quote(slice_text(text), quoted));
 }
 
-static void http_on_connection(void *arg, struct MHD_Connection *connection, void **unused,
+static void http_on_connection(void *arg, struct MHD_Connection *connection, void **link,
 			       enum MHD_ConnectionNotificationCode what)
 {
 	struct http_server *s = arg;
 
-	(void)connection;
-	(void)unused;
-	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
-		s->ended = true;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		http_slow_begin(&s->slow, connection, link);
+		return;
+	}
+	http_slow_end(&s->slow, link);
+	s->ended = true;
 }
 
 static struct MHD_Daemon *http_start_library(struct http_server *s, int fd)
@@ -283,10 +304,13 @@ static int http_start(uv_loop_t *loop, struct http_server *s, int fd)
 	}
 	uv_timer_init(loop, &s->timer);
 	uv_timer_init(loop, &s->linger);
+	uv_timer_init(loop, &s->sweep);
 	s->poll.data = s;
 	s->timer.data = s;
 	s->linger.data = s;
-	s->handles = 3;
+	s->sweep.data = s;
+	s->handles = 4;
+	uv_timer_start(&s->sweep, http_on_sweep, HTTP_SWEEP_MS, HTTP_SWEEP_MS);
 	uv_poll_start(&s->poll, UV_READABLE, http_on_ready);
 	return 0;
 }
@@ -325,6 +349,9 @@ int http_listen(uv_loop_t *loop, const char *address, const char *name,
 		s->options.max_connections = HTTP_CONNECTIONS;
 	if (s->options.idle_seconds == 0)
 		s->options.idle_seconds = HTTP_IDLE_SECONDS;
+	if (s->options.slow_seconds == 0)
+		s->options.slow_seconds = HTTP_SLOW_SECONDS;
+	s->slow.slow_ms = (int64_t)s->options.slow_seconds * 1000;
 	s->handler = handler;
 	s->arg = arg;
 	status = http_start(loop, s, fd);

@@ -4,7 +4,8 @@
  * MHD runs without a thread of its own: the loop polls its epoll descriptor and a timer
  * follows MHD_get_timeout. The path is handed on raw (percent escapes untouched) so that
  * `%2F` and `%00` can be judged by the handler. A handler may reply at once or later; until
- * then the connection is suspended. Bounded: connections, header bytes, idle seconds, and
+ * then the connection is suspended. Bounded: connections, header bytes, idle seconds, the time that
+ * a client may take over a request or an answer however it dribbles (http_slow.c), and
  * body bytes (http_options). HEAD is answered as GET without the body.
  */
 #ifndef PROTO_DAEMON_HTTP_H
@@ -27,6 +28,7 @@ typedef void (*http_handler)(void *arg, struct http_request *request);
 struct http_options {
 	uint32_t max_connections;  /* 0: 1,000 */
 	uint32_t idle_seconds;     /* 0: 30 */
+	uint32_t slow_seconds;     /* for all of a request, and for an answer beside 16 KiB/s; 0: 60 */
 	size_t max_body_bytes;     /* 0: no body is accepted: 413 */
 	size_t max_bodies_bytes;   /* of all requests together: over it 503; 0: no limit. A body whose
 				    * size is not told counts as the largest. */

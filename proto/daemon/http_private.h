@@ -34,6 +34,36 @@ size_t http_server_body_limit(const struct http_server *s); /* bytes; 0: no body
 bool http_server_reserve(struct http_server *s, size_t bytes);
 void http_server_unreserve(struct http_server *s, size_t bytes); /* gives it back */
 
+/* ---- http_slow.c ------------------------------------------------------------------------------ */
+
+/* The deadlines of all connections. */
+struct http_slow {
+	struct http_link *links; /* newest first */
+	int64_t slow_ms;
+};
+
+struct http_link;
+
+/* A connection has begun; *link is libmicrohttpd's socket context. Without memory it has no
+ * deadline. */
+void http_slow_begin(struct http_slow *s, struct MHD_Connection *connection, void **link);
+
+void http_slow_end(struct http_slow *s, void **link); /* a connection has ended */
+
+/* The client is to send a request from now on. */
+void http_slow_expect(struct http_slow *s, struct MHD_Connection *connection);
+
+void http_slow_pause(struct MHD_Connection *connection); /* the handler has the request */
+
+/* An answer is on its way. */
+void http_slow_send(struct http_slow *s, struct MHD_Connection *connection, size_t size_bytes);
+
+/* Ends connections whose deadline has passed. How many. */
+size_t http_slow_sweep(struct http_slow *s, int64_t now_ms);
+
+/* The server's. */
+struct http_slow *http_server_slow(struct http_server *s);
+
 /* libmicrohttpd's callbacks: MHD_OPTION_URI_LOG_CALLBACK, MHD_AccessHandlerCallback,
  * MHD_OPTION_NOTIFY_COMPLETED, MHD_OPTION_UNESCAPE_CALLBACK. */
 void *http_request_begin(void *server, const char *uri, struct MHD_Connection *connection);

@@ -86,8 +86,8 @@ void http_request_over(void *server, struct MHD_Connection *connection, void **r
 {
 	struct http_request *r = *request;
 
-	(void)connection;
 	(void)how;
+	http_slow_expect(http_server_slow(server), connection);
 	if (r == NULL)
 		return;
 	assert(!r->handed_over || r->replied);
@@ -195,6 +195,7 @@ enum MHD_Result http_request_serve(void *server, struct MHD_Connection *connecti
 	if (r->handed_over || r->response != NULL || buf_status(&r->body) < 0)
 		return request_queue(r);
 	r->handed_over = true;
+	http_slow_pause(connection);
 	http_server_hand_over(server, r);
 	if (r->replied)
 		return request_queue(r);
@@ -283,6 +284,7 @@ void http_reply(struct http_request *r, unsigned status, const char *type, struc
 		if (r->response != NULL)
 			request_add_headers(r, type, headers, header_count);
 	}
+	http_slow_send(http_server_slow(r->server), r->connection, size);
 	http_server_replied(r->server);
 	if (!r->suspended)
 		return;

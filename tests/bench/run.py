@@ -22,7 +22,8 @@ import time
 from machine import BUILD, CORES, pin
 from agent import bench_agent
 from inputs import bench_inputs
-from conftest import Stack, ask, send, this_hour, total, wait_for
+from conftest import Stack, ask, send, this_hour, total, wait_count, wait_for
+from test_slow_clients import SLOW, Crowd, allow_files, measure, p99
 
 def bench_relay(seconds):
     """Samples merged and committed a second by one relay on one core, fed by tests/bench/feed.c."""
@@ -93,6 +94,27 @@ def bench_queryd(seconds):
         stack.close()
 
 
+def bench_slow(samples):
+    """A client of queryd beside a thousand that dribble, and without them."""
+    allow_files()
+    stack = Stack()
+    try:
+        _, agent, queryd = stack.start_all(relays=1)
+        send(agent, "slow.key:1|ms")
+        wait_count(queryd, "slow.key", 1)
+        path = "/v1/series?key=slow.key&stat=max&from=-3h"
+        alone = p99(measure(queryd, path, samples))
+        crowd = Crowd(queryd, SLOW)
+        try:
+            beside = p99(measure(queryd, path, samples, lambda n: n % 40 == 0 and crowd.nudge()))
+        finally:
+            crowd.close()
+        print(f"  queryd, one client: p99 {alone:.2f} ms alone, {beside:.2f} ms beside {SLOW} slow "
+              f"clients; RSS {queryd.rss_bytes() / 1e6:.0f} MB", flush=True)
+    finally:
+        stack.close()
+
+
 def instructions(loop, count):
     """What callgrind counts of one loop of bench_sketch."""
     with tempfile.NamedTemporaryFile() as out:
@@ -118,7 +140,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--floods", action="store_true")
     parser.add_argument("--only", nargs="*", default=["agent", "inputs", "relay", "sketch", "visible",
-                                                       "queryd"])
+                                                       "queryd", "slow"])
     args = parser.parse_args()
     with open("/proc/cpuinfo") as info:
         model = next((l.split(":")[1].strip() for l in info if l.startswith("model name")), "?")
@@ -127,7 +149,8 @@ def main():
     benches = {"agent": lambda: bench_agent(args.seconds, args.floods),
                "inputs": lambda: bench_inputs(args.seconds),
                "relay": lambda: bench_relay(args.seconds), "sketch": bench_sketch,
-               "visible": lambda: bench_visible(100), "queryd": lambda: bench_queryd(args.seconds)}
+               "visible": lambda: bench_visible(100), "queryd": lambda: bench_queryd(args.seconds),
+               "slow": lambda: bench_slow(2000)}
     for name in args.only:
         benches[name]()
 

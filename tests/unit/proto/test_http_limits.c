@@ -209,6 +209,38 @@ static void test_an_idle_connection_ends(void **state)
 	http_pair_finish(f);
 }
 
+/* The library's own timeout is far away. */
+static void test_a_request_that_never_ends_is_cut_off(void **state)
+{
+	struct http_options options = { .idle_seconds = 600, .slow_seconds = 1 };
+	struct http_pair *f = http_pair_start(&options);
+
+	(void)state;
+	http_pair_get(f, "GET / HTTP/1.1\r\nHost");
+	assert_int_equal(f->calls, 0);
+	assert_int_equal(f->client.size, 0);
+	http_pair_finish(f);
+}
+
+/* The time that the handler takes is not the client's. */
+static void test_a_request_that_waits_for_its_answer_is_not_cut_off(void **state)
+{
+	struct http_options options = { .idle_seconds = 600, .slow_seconds = 1 };
+	struct http_pair *f = http_pair_start(&options);
+
+	(void)state;
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /1 HTTP/1.1\r\n" HTTP_CLOSE);
+	test_loop_until_count(&f->t, &f->held_count, 1);
+	http_pair_ask(f, &f->second, "GET /2 HTTP/1.1\r\nHost");
+	test_loop_until(&f->t, &f->second.closed);
+	assert_false(f->client.closed);
+	http_reply_text(f->held[0], 200, "one");
+	test_loop_until(&f->t, &f->client.closed);
+	assert_http_status(&f->client, "200");
+	http_pair_finish(f);
+}
+
 static void test_connections_over_the_limit_wait(void **state)
 {
 	struct http_options options = { .max_connections = 1 };
@@ -242,6 +274,8 @@ int main(void)
 		cmocka_unit_test(test_a_url_too_long_is_414_and_headers_431),
 		cmocka_unit_test(test_what_is_not_http_never_reaches_the_handler),
 		cmocka_unit_test(test_an_idle_connection_ends),
+		cmocka_unit_test(test_a_request_that_never_ends_is_cut_off),
+		cmocka_unit_test(test_a_request_that_waits_for_its_answer_is_not_cut_off),
 		cmocka_unit_test(test_connections_over_the_limit_wait),
 	};
 

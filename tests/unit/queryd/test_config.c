@@ -27,7 +27,7 @@ static void the_defaults_are_those_of_the_api(void **state)
 	assert_int_equal(parse(&c, NULL), CONF_RUN);
 	assert_string_equal(c.listen, "127.0.0.1:8129");
 	assert_string_equal(c.redis, "redis://127.0.0.1:6379/0");
-	assert_int_equal(c.max_connections, 1000);
+	assert_int_equal(c.max_connections, 4000);
 	assert_int_equal(c.agent_gone_after_ms, 3600000);
 	assert_int_equal(c.retention_hours, 840);
 	assert_string_equal(c.cors_origins, "");

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/daemon/http_private.h"
+
+#include "proto/daemon/life.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* libmicrohttpd's timeout begins anew with every byte, so who sends or reads one a second would keep
+ * a connection for ever. Here a deadline is set once a request and once an answer. */
+
+/* An answer may take as much longer as its bytes take at this pace. */
+#define SEND_BYTES_A_MS 16
+
+struct http_link {
+	struct http_link *next, *prev;
+	int fd;
+	int64_t until_ms; /* INT64_MAX: no deadline */
+};
+
+void http_slow_begin(struct http_slow *s, struct MHD_Connection *connection, void **link)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct http_link *l = info ? calloc(1, sizeof(*l)) : NULL;
+
+	*link = l;
+	if (l == NULL)
+		return;
+	l->fd = info->connect_fd;
+	l->until_ms = life_monotonic_ms() + s->slow_ms;
+	l->next = s->links;
+	if (l->next != NULL)
+		l->next->prev = l;
+	s->links = l;
+}
+
+void http_slow_end(struct http_slow *s, void **link)
+{
+	struct http_link *l = *link;
+
+	if (l == NULL)
+		return;
+	if (l->next != NULL)
+		l->next->prev = l->prev;
+	if (l->prev != NULL)
+		l->prev->next = l->next;
+	else
+		s->links = l->next;
+	free(l);
+	*link = NULL;
+}
+
+static void slow_set(struct MHD_Connection *connection, int64_t until_ms)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct http_link *l = info ? info->socket_context : NULL;
+
+	if (l != NULL)
+		l->until_ms = until_ms;
+}
+
+void http_slow_expect(struct http_slow *s, struct MHD_Connection *connection)
+{
+	slow_set(connection, life_monotonic_ms() + s->slow_ms);
+}
+
+void http_slow_pause(struct MHD_Connection *connection)
+{
+	slow_set(connection, INT64_MAX);
+}
+
+void http_slow_send(struct http_slow *s, struct MHD_Connection *connection, size_t size_bytes)
+{
+	slow_set(connection, life_monotonic_ms() + s->slow_ms +
+				     (int64_t)(size_bytes / SEND_BYTES_A_MS));
+}
+
+/* Only the socket is shut: the library sees that and ends the connection itself. */
+size_t http_slow_sweep(struct http_slow *s, int64_t now_ms)
+{
+	struct http_link *l;
+	size_t ended = 0;
+
+	for (l = s->links; l != NULL; l = l->next) {
+		if (l->until_ms > now_ms)
+			continue;
+		l->until_ms = INT64_MAX;
+		(void)shutdown(l->fd, SHUT_RDWR);
+		ended++;
+	}
+	return ended;
+}
