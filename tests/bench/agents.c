@@ -44,15 +44,22 @@ struct light {
 	struct agents *all;
 };
 
+/* A key of all agents, and what a seal says of it. */
+struct agents_key {
+	char name[AGENTS_KEY_BYTES];
+	uint32_t partition; /* in order of these */
+	struct buf group;
+};
+
 struct agents {
 	uv_loop_t loop;
 	uv_timer_t timer;
 	struct config config;
 	struct light *light;
 	size_t count, keys;
-	char (*names)[AGENTS_KEY_BYTES];
+	struct agents_key *key;
+	uint32_t partitions; /* that keys are in order of; 0: none yet */
 	struct batch_writer writer;
-	struct buf group;
 	uint64_t *ages; /* of 10 ms: how many seals were committed at that age */
 	size_t ages_count;
 	uint64_t seals, dropped;
@@ -94,27 +101,43 @@ static const struct delivery_events light_events = {
 	.settled = light_on_settled,
 };
 
-/* What a partition's keys come to in this second. Returns the samples. */
-static uint64_t light_fill(struct agents *a, uint32_t partition, uint32_t partitions, int64_t second)
+static int agents_by_partition(const void *left, const void *right)
 {
-	uint64_t samples = 0;
+	uint32_t a = ((const struct agents_key *)left)->partition;
+	uint32_t b = ((const struct agents_key *)right)->partition;
 
-	batch_writer_reset(&a->writer, second);
-	for (size_t k = 0; k < a->keys; k++) {
+	return (a > b) - (a < b);
+}
+
+/* The fleet's number of partitions is known. */
+static void agents_sort(struct agents *a, uint32_t partitions)
+{
+	a->partitions = partitions;
+	for (size_t k = 0; k < a->keys; k++)
+		a->key[k].partition = hash_partition(slice_text(a->key[k].name), partitions);
+	qsort(a->key, a->keys, sizeof(*a->key), agents_by_partition);
+}
+
+/* Seals the keys of one partition, from `first` on. Returns the first of the next. */
+static size_t light_append(struct light *l, size_t first, int64_t unix_ms)
+{
+	struct agents *a = l->all;
+	uint32_t partition = a->key[first].partition;
+	size_t k = first;
+
+	batch_writer_reset(&a->writer, unix_ms / 1000);
+	for (; k < a->keys && a->key[k].partition == partition; k++) {
 		struct batch_group group = { .kind = KIND_DISTRIBUTION,
-					     .series = slice_text(a->names[k]), .second = second };
-		double value = (double)(k % 100);
+					     .series = slice_text(a->key[k].name),
+					     .second = unix_ms / 1000,
+					     .bytes = buf_view(&a->key[k].group) };
 
-		if (hash_partition(group.series, partitions) != partition)
-			continue;
-		buf_reset(&a->group);
-		group_put_values(&a->group, (struct group_sampling){ .rate = 1, .weight = 1 },
-				 &value, 1);
-		group.bytes = buf_view(&a->group);
 		batch_writer_add(&a->writer, &group, 1);
-		samples++;
 	}
-	return samples;
+	if (delivery_append(l->delivery, partition, &a->writer, k - first, unix_ms) < 0)
+		agents_die("a spool is full");
+	l->sealed += k - first;
+	return k;
 }
 
 static void light_seal(struct light *l, int64_t now_ms)
@@ -129,15 +152,10 @@ static void light_seal(struct light *l, int64_t now_ms)
 		l->all->dropped += l->pending_count == AGENTS_PENDING;
 		return;
 	}
-	for (uint32_t p = 0; p < partitions; p++) {
-		uint64_t samples = light_fill(l->all, p, partitions, unix_ms / 1000);
-
-		if (samples == 0)
-			continue;
-		if (delivery_append(l->delivery, p, &l->all->writer, samples, unix_ms) < 0)
-			agents_die("a spool is full");
-		l->sealed += samples;
-	}
+	if (l->all->partitions == 0)
+		agents_sort(l->all, partitions);
+	for (size_t k = 0; k < l->all->keys;)
+		k = light_append(l, k, unix_ms);
 	l->pending[l->pending_count++] =
 		(struct agents_seal){ l->sealed, l->sealed_ms ? l->sealed_ms : now_ms };
 	l->sealed_ms = now_ms;
@@ -280,18 +298,27 @@ static void agents_open(struct agents *a)
 {
 	struct rlimit files;
 
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
+	/* As root past the limit, else up to it. */
+	files = (struct rlimit){ .rlim_cur = 4 * a->count + 64, .rlim_max = 4 * a->count + 64 };
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0) {
+		getrlimit(RLIMIT_NOFILE, &files);
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	a->light = calloc(a->count, sizeof(*a->light));
-	a->names = calloc(a->keys, sizeof(*a->names));
+	a->key = calloc(a->keys, sizeof(*a->key));
 	a->ages_count = 60 * 1000 / AGENTS_TICK_MS;
 	a->ages = calloc(a->ages_count, sizeof(*a->ages));
-	if (a->light == NULL || a->names == NULL || a->ages == NULL)
+	if (a->light == NULL || a->key == NULL || a->ages == NULL)
 		agents_die("no memory for so many");
-	for (size_t k = 0; k < a->keys; k++)
-		snprintf(a->names[k], AGENTS_KEY_BYTES, "fleet.key%05zu", k);
-	buf_init(&a->group, 4096);
+	for (size_t k = 0; k < a->keys; k++) {
+		double value = (double)(k % 100);
+
+		snprintf(a->key[k].name, AGENTS_KEY_BYTES, "fleet.key%05zu", k);
+		buf_init(&a->key[k].group, 64);
+		group_put_values(&a->key[k].group,
+				 (struct group_sampling){ .rate = 1, .weight = 1 }, &value, 1);
+	}
 	batch_writer_init(&a->writer, 0);
 	uv_loop_init(&a->loop);
 	for (size_t i = 0; i < a->count; i++)
