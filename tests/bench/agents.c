@@ -8,7 +8,7 @@
  * of a receiver it seals one value a key each interval, as rarely as relays ask for, all with
  * the same names. After SECONDS, or at SIGTERM, they seal no more, and when all is committed
  * (or after a minute) it prints JSON: what was sealed and left, and how old the oldest sample of a
- * batch was when it was committed. A line `ready` is printed when every agent is at a relay.
+ * batch was when it was committed, since the start or the last SIGUSR1. A line `ready` is printed when every agent is at a relay.
  */
 #include "agent/config.h"
 #include "agent/delivery.h"
@@ -39,6 +39,7 @@ struct light {
 	struct delivery *delivery;
 	int64_t seal_ms, sealed_ms, next_ms;
 	uint64_t sealed;
+	bool settled; /* something has come of a relay */
 	struct agents_seal pending[AGENTS_PENDING];
 	size_t pending_count;
 	struct agents *all;
@@ -67,7 +68,7 @@ struct agents {
 	bool ready, closing;
 };
 
-static volatile sig_atomic_t agents_stop;
+static volatile sig_atomic_t agents_stop, agents_anew;
 
 static void agents_die(const char *what)
 {
@@ -92,7 +93,7 @@ static void light_on_pace(void *arg, int64_t seal_ms)
 
 static void light_on_settled(void *arg)
 {
-	delivery_run(((struct light *)arg)->delivery, life_monotonic_ms());
+	((struct light *)arg)->settled = true;
 }
 
 static const struct delivery_events light_events = {
@@ -178,6 +179,13 @@ static void light_note(struct light *l, int64_t now_ms)
 	memmove(l->pending, l->pending + done, l->pending_count * sizeof(*l->pending));
 }
 
+static void light_run(struct light *l, int64_t now_ms)
+{
+	l->settled = false;
+	delivery_run(l->delivery, now_ms);
+	light_note(l, now_ms);
+}
+
 static void light_open(struct agents *a, struct light *l, size_t index)
 {
 	l->all = a;
@@ -241,8 +249,10 @@ static void agents_report(const struct agents *a)
 
 static void agents_on_signal(int number)
 {
-	(void)number;
-	agents_stop = 1;
+	if (number == SIGTERM)
+		agents_stop = 1;
+	else
+		agents_anew = 1;
 }
 
 /* Whether there is nothing more to wait for. */
@@ -275,14 +285,16 @@ static void agents_on_tick(uv_timer_t *timer)
 
 	if (agents_stop && a->end_ms > now_ms)
 		a->end_ms = now_ms;
+	if (agents_anew)
+		memset(a->ages, 0, a->ages_count * sizeof(*a->ages));
+	agents_anew = 0;
 	for (size_t i = 0; i < a->count; i++) {
 		struct light *l = &a->light[i];
 
 		if (now_ms >= l->next_ms && now_ms < a->end_ms)
 			light_seal(l, now_ms);
-		if (delivery_next_ms(l->delivery) <= now_ms || l->pending_count > 0)
-			delivery_run(l->delivery, now_ms);
-		light_note(l, now_ms);
+		if (l->settled || l->sealed_ms == now_ms || delivery_next_ms(l->delivery) <= now_ms)
+			light_run(l, now_ms);
 		ready = ready && delivery_ready(l->delivery);
 	}
 	if (ready && !a->ready) {
@@ -344,6 +356,7 @@ int main(int argc, char **argv)
 	log_set_level(LOG_LEVEL_ERROR);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGTERM, agents_on_signal);
+	signal(SIGUSR1, agents_on_signal);
 	agents_open(&a);
 	uv_run(&a.loop, UV_RUN_DEFAULT);
 	conf_release(config_spec(), &a.config);
