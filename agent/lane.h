@@ -48,6 +48,8 @@ struct lane {
 	bool open_sent;
 	uint64_t confirm_token;             /* of the last CONFIRM; 0: none */
 	struct stream_state confirm_stored; /* what was known when it was asked */
+	uint64_t moved_seq; /* `committed` when it last changed, or nothing was in flight */
+	int64_t moved_ms;   /* since when */
 
 	/* The rest is lane.c's. */
 	struct stream_state stored;

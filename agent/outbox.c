@@ -14,6 +14,8 @@
 /* What was committed so long ago may go, also when no Redis that is trusted to keep it has shown it:
  * when it is old, or when a half full spool needs the room for what is not committed. */
 #define OUTBOX_DOUBT_MS       (60 * 60 * 1000)
+/* What was sent and is not committed for so long is asked about: its stream is opened again. */
+#define OUTBOX_STALL_MS       (60 * 1000)
 #define OUTBOX_CONFIRM_PATIENCE 6 /* times confirm_ms; then a CONFIRM is taken for unanswered */
 
 int outbox_init(struct outbox *o, const struct outbox_options *options,
@@ -318,6 +320,17 @@ static void outbox_send(struct outbox *o, struct lane *l, const struct stream_id
 	}
 }
 
+/* Whether what is in flight has stood still for long. A relay that waits for Redis has it and will
+ * answer; one that took it for a leftover of another time never will, and neither can tell. */
+static bool outbox_stalled(struct lane *l, int64_t now_ms)
+{
+	if (lane_in_flight(l) == 0 || l->committed != l->moved_seq) {
+		l->moved_seq = l->committed;
+		l->moved_ms = now_ms;
+	}
+	return now_ms >= l->moved_ms + OUTBOX_STALL_MS;
+}
+
 /* Another lane begins each time, so that one that fills its peer does not starve the rest. */
 static void outbox_pump(struct outbox *o, int64_t now_ms)
 {
@@ -335,6 +348,8 @@ static void outbox_pump(struct outbox *o, int64_t now_ms)
 			if (crowded)
 				(void)lane_drop_stable(l, l->committed, now_ms - OUTBOX_DOUBT_MS,
 						       o->spool);
+			if (outbox_stalled(l, now_ms))
+				outbox_detach(o, l);
 			if (l->opened)
 				outbox_send(o, l, &s->id);
 		}
