@@ -63,6 +63,40 @@ def test_the_median_of_many_keys_is_that_of_all_samples(filled):
     assert [p["value"] for p in group["points"]] == [group["value"]]
 
 
+@pytest.mark.parametrize("form, draw", [
+    ("exact", lambda rng: rng.randrange(1000)),
+    ("digest", lambda rng: round(rng.lognormvariate(3, 1), 6)),
+])
+def test_a_day_s_median_is_that_of_all_its_samples(stack, form, draw):
+    """24 hours and 50 keys: the very median while few values differ, else one within rank_error."""
+    stack.start_redis()
+    relay = stack.start_relay()
+    queryd, agent = stack.start_queryd(), stack.start_agent([relay])
+    rng, values = random.Random(7), []
+    day = (int(time.time()) // 86400 - 2) * 86400
+    for hour in range(24):
+        for key in range(50):
+            mine = [draw(rng) for _ in range(10)]
+            values += mine
+            packed = ":".join(str(v) for v in mine)
+            send(agent, f"day.k{key}.time:{packed}|ms|T{day + 3600 * hour + key}")
+    first, last = (time.strftime("%Y-%m-%d", time.gmtime(t)) for t in (day, day + 86400))
+
+    def asked():
+        return query(queryd, "/v1/query", match="day.*.time", stat="median", step="total", to=last,
+                     **{"from": first})[1]
+    wait_for(lambda: (asked().get("groups") or [{}])[0].get("count") == len(values), asked)
+    (group,) = asked()["groups"]
+    assert group["exact"] == (form == "exact") and asked()["keys"] == 50
+    if form == "exact":
+        assert group["value"] == statistics.median(values)
+        return
+    below = sum(v < group["value"] for v in values) / len(values)
+    upto = sum(v <= group["value"] for v in values) / len(values)
+    assert 0 < group["rank_error"] < 0.01
+    assert below - group["rank_error"] <= 0.5 <= upto + group["rank_error"]
+
+
 def test_groups_by_a_tag(filled):
     queryd, samples = filled
     status, answer = query(queryd, "/v1/query", match="*.time*", stat="max", by="host", step="total",
