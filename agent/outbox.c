@@ -15,7 +15,7 @@
  * when it is old, or when a half full spool needs the room for what is not committed. */
 #define OUTBOX_DOUBT_MS       (60 * 60 * 1000)
 /* What was sent and is not committed for so long is asked about: its stream is opened again. */
-#define OUTBOX_STALL_MS       (60 * 1000)
+#define OUTBOX_STALL_MS       (10 * 60 * 1000)
 #define OUTBOX_CONFIRM_PATIENCE 6 /* times confirm_ms; then a CONFIRM is taken for unanswered */
 
 int outbox_init(struct outbox *o, const struct outbox_options *options,

@@ -219,16 +219,16 @@ static void test_a_peer_that_takes_no_open_is_asked_in_the_next_run(void **state
 	assert_int_equal(w->sent_count, 0);
 }
 
-static void test_what_is_in_flight_for_a_minute_is_asked_about(void **state)
+static void test_what_is_in_flight_for_ten_minutes_is_asked_about(void **state)
 {
 	struct world *w = *state;
 
 	begin(w, 2);
-	w->now += 59999;
+	w->now += 599999;
 	run(w);
 	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1)); /* it moves */
 	run(w);
-	w->now += 59999;
+	w->now += 599999;
 	run(w);
 	assert_int_equal(done(w, 'O'), 0);
 	w->now++;
@@ -411,7 +411,7 @@ int main(void)
 		T(test_a_peer_that_is_down_gets_no_lane),
 		T(test_a_lane_that_is_where_it_should_be_is_not_opened_again),
 		T(test_a_peer_that_takes_no_open_is_asked_in_the_next_run),
-		T(test_what_is_in_flight_for_a_minute_is_asked_about),
+		T(test_what_is_in_flight_for_ten_minutes_is_asked_about),
 		T(test_a_confirm_that_was_not_taken_is_asked_again),
 		T(test_peers_are_asked_about_their_own_lanes_only),
 		T(test_a_relay_is_not_asked_about_another_s_lanes),
