@@ -100,6 +100,10 @@ static const struct conf_row rows[] = {
 	{ .key = "query_timeout", .type = CONF_MS, ROW(query_timeout_ms), .fallback = "5s",
 	  .min = 100, .max = 300000, .reloadable = true,
 	  .help = "how long an answer over many keys may take" },
+	{ .key = "cache", .type = CONF_BYTES, ROW(cache), .fallback = "16MiB",
+	  .min = 0, .max = INT64_C(1) << 36,
+	  .help = "bytes for the cells of hours that were asked for; one is used as long as nothing was "
+		  "written to its hour. 0 keeps none" },
 	{ .key = "cors_origins", .type = CONF_TEXT, ROW(cors_origins), .fallback = "",
 	  .min = 0, .max = 4000, .reloadable = true, .check = check_origins,
 	  .help = "origins whose pages may read answers in a browser, comma-separated" },

@@ -25,6 +25,7 @@ struct config {
 	int64_t max_points;
 	int64_t max_read;
 	int64_t query_timeout_ms;
+	int64_t cache; /* bytes; 0: none */
 	char *cors_origins;
 	char *hosts;
 	bool allow_open;

@@ -44,6 +44,16 @@ static const struct tally_row rows[] = {
 	ROW("cell_bytes_read_total", TALLY_COUNTER, "Bytes of the cells read", cell_bytes),
 	ROW("hours_read_again_total", TALLY_COUNTER,
 	    "Hours read again because their partials changed meanwhile", retries),
+	ROW("cache_hits_total", TALLY_COUNTER,
+	    "Hours of a key whose cells were in the cache, and current by their manifest", cache_hits),
+	ROW("cache_misses_total", TALLY_COUNTER, "Hours of a key that were not in the cache",
+	    cache_misses),
+	ROW("cache_stale_total", TALLY_COUNTER,
+	    "Hours of a key that were in the cache, and had been written since", cache_stale),
+	ROW("cache_evictions_total", TALLY_COUNTER, "Hours of a key taken out to make room",
+	    cache_evictions),
+	ROW("cache_entries", TALLY_GAUGE, "Hours of a key in the cache", cache_entries),
+	ROW("cache_bytes", TALLY_GAUGE, "Bytes of the cache, its table included", cache_bytes),
 	ROW("redis_up", TALLY_GAUGE, "Whether Redis is connected (1) or not (0)", redis_up),
 	ROW("partitions", TALLY_GAUGE, "Partitions of the fleet, 0 while unknown", partitions),
 	ROW("names", TALLY_GAUGE, "Keys that /v1/keys knows", names),
@@ -71,6 +81,16 @@ void metrics_request(struct metrics *m, enum route route, unsigned status, uint6
 	tally_add(&m->requests[route][class], 1);
 	tally_add(&m->seconds[bucket], 1);
 	tally_add(&m->microseconds, microseconds);
+}
+
+void metrics_cache(struct metrics *m, struct cache_counts counts)
+{
+	tally_set(&m->cache_hits, counts.hits);
+	tally_set(&m->cache_misses, counts.misses);
+	tally_set(&m->cache_stale, counts.stale);
+	tally_set(&m->cache_evictions, counts.evictions);
+	tally_set(&m->cache_entries, counts.entries);
+	tally_set(&m->cache_bytes, counts.bytes);
 }
 
 static void render_seconds(const struct metrics *m, struct buf *out)

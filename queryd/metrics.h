@@ -9,6 +9,7 @@
 
 #include "proto/buf.h"
 #include "proto/daemon/tally.h"
+#include "queryd/cache.h"
 #include "queryd/route.h"
 
 #include <stdint.h>
@@ -27,11 +28,16 @@ struct metrics {
 	tally_count seconds[METRICS_BUCKETS]; /* not cumulative */
 	tally_count microseconds;             /* their sum */
 	tally_count cells, cell_bytes, retries;
+	tally_count cache_hits, cache_misses, cache_stale, cache_evictions;
+	tally_count cache_entries, cache_bytes;
 	tally_count in_flight, redis_up, partitions, names, names_dropped, agents;
 };
 
 /* Counts one answered request. */
 void metrics_request(struct metrics *m, enum route route, unsigned status, uint64_t microseconds);
+
+/* Takes over what the cache has counted. */
+void metrics_cache(struct metrics *m, struct cache_counts counts);
 
 /* Appends all of it. Errors by buf_status(out). */
 void metrics_render(const struct metrics *m, struct buf *out);

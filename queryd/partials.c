@@ -72,9 +72,14 @@ bool partials_same(const struct partials *a, const struct partials *b)
 	return a->count == b->count;
 }
 
+bool partials_equal(const struct partials *a, const struct partials *b)
+{
+	return slice_equal(partials_bytes(a), partials_bytes(b));
+}
+
 uint64_t partials_digest(const struct partials *p, uint64_t seed)
 {
-	return hash64_seeded(slice_of(p->list, p->count * sizeof(*p->list)), seed);
+	return hash64_seeded(partials_bytes(p), seed);
 }
 
 void partials_release(struct partials *p)

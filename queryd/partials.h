@@ -38,6 +38,15 @@ void partials_sort(struct partials *p);
  * been read or not: their versions do not count. */
 bool partials_same(const struct partials *a, const struct partials *b);
 
+/* The sorted list as bytes that are the same for the same partials and versions. Borrowed. */
+static inline struct slice partials_bytes(const struct partials *p)
+{
+	return slice_of(p->list, p->count * sizeof(*p->list));
+}
+
+/* Whether they are the same to the version: then nothing was written in between. */
+bool partials_equal(const struct partials *a, const struct partials *b);
+
 /* A hash over pids and versions, going on from seed. */
 uint64_t partials_digest(const struct partials *p, uint64_t seed);
 

@@ -86,6 +86,9 @@ int plan_new(const struct route_request *request, const struct plan_settings *se
 	p->last_count = request->limit;
 	p->asked = p->kinds = kinds_with(request);
 	gauge_trail_init(&p->trail);
+	plan_window_init(&p->main, plan_key(p), settings->cache);
+	plan_window_init(&p->back, plan_key(p), settings->cache);
+	plan_window_init(&p->days, plan_key(p), settings->cache);
 	if (!p->key || start(p) < 0) {
 		plan_free(p);
 		return -ENOMEM;

@@ -40,6 +40,7 @@ size_t plan_kind_index(enum kind kind); /* the index of a kind */
 #define PLAN_WINDOW_HOURS 48
 #define PLAN_TRIES        5
 
+struct cache;
 struct plan;
 
 enum plan_ask {
@@ -68,6 +69,7 @@ enum plan_status {
 struct plan_settings {
 	int64_t now_second;
 	int64_t retention_hours; /* older hours are `expired` */
+	struct cache *cache;     /* of cells read before (cache.h), or NULL; borrowed */
 };
 
 /* Starts a plan for a request about a key (ROUTE_HOUR, DAY, RANGE, KEY or MOVING). *out is the caller's.

@@ -6,11 +6,12 @@
 #include "proto/hour.h"
 #include "queryd/plan_fold.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define ROUND_MAX 65536
+#define ROUND_MAX  65536
+#define KEPT_BYTES ((size_t)16 << 20) /* of an hour's cells, for the cache */
 
 enum kind plan_kind(size_t index)
 {
@@ -48,6 +49,12 @@ static void free_cells(struct plan_hour *hour)
 		cell_free(hour->cells[i]);
 		hour->cells[i] = NULL;
 	}
+	buf_release(&hour->kept);
+}
+
+void plan_window_init(struct plan_window *w, struct slice key, struct cache *cache)
+{
+	*w = (struct plan_window){ .key = key, .cache = cache };
 }
 
 void plan_window_release(struct plan_window *w)
@@ -59,7 +66,8 @@ void plan_window_release(struct plan_window *w)
 		partials_release(&w->hours[i].listed);
 		partials_release(&w->hours[i].again);
 	}
-	memset(w->hours, 0, sizeof(w->hours));
+	free(w->hours);
+	w->hours = NULL;
 	w->count = 0;
 }
 
@@ -78,11 +86,17 @@ static int ask_manifest(struct plan_window *w, size_t slot, struct plan_round *r
 static int start(struct plan_window *w, int64_t from_hour, int64_t to_hour, int64_t step,
 		 struct plan_round *round)
 {
+	size_t hours = (size_t)((to_hour - from_hour + step - 1) / step);
 	int status = 0;
 
+	assert(hours <= PLAN_WINDOW_HOURS);
 	w->reading = false;
+	w->hours = calloc(hours, sizeof(*w->hours));
+	if (!w->hours && hours > 0)
+		return -ENOMEM;
 	for (; from_hour < to_hour && status == 0; from_hour += step) {
 		w->hours[w->count].hour = from_hour;
+		buf_init(&w->hours[w->count].kept, KEPT_BYTES);
 		status = ask_manifest(w, w->count++, round);
 	}
 	return status;
@@ -119,9 +133,10 @@ void plan_window_put_pid(struct plan_window *w, size_t slot, struct slice pid,
 
 void plan_window_put_cell(struct plan_window *w, size_t slot, enum kind kind, struct slice blob)
 {
-	struct cell **have = &w->hours[slot].cells[plan_kind_index(kind)];
-	int status = plan_fold_blob(have, kind, blob);
+	struct plan_hour *hour = &w->hours[slot];
+	int status = plan_fold_blob(&hour->cells[plan_kind_index(kind)], kind, blob);
 
+	plan_recall_note(w, hour, kind, blob);
 	w->costs.cells++;
 	w->costs.bytes += blob.size;
 	if (status < 0)
@@ -150,14 +165,17 @@ static int ask_cells(struct plan_window *w, size_t slot, struct plan_round *roun
 	return status ? status : ask_manifest(w, slot, round);
 }
 
-/* Judges one hour after a round. 1 when it must be read (again), 0 when it is settled. */
+/* Judges one hour after a round. 1 when it must be read (again), 0 when it is settled; -EAGAIN, what
+ * plan_recall says. */
 static int judge(struct plan_window *w, struct plan_hour *hour)
 {
 	struct partials last = hour->listed;
+	int status;
 
 	partials_sort(&hour->again);
 	if (w->reading && partials_same(&hour->listed, &hour->again)) {
 		hour->settled = true;
+		plan_recall_keep(w, hour);
 		return 0;
 	}
 	free_cells(hour);
@@ -168,7 +186,10 @@ static int judge(struct plan_window *w, struct plan_hour *hour)
 	}
 	hour->listed = hour->again;
 	hour->again = last;
-	hour->settled = hour->listed.count == 0;
+	status = hour->listed.count == 0 ? 1 : plan_recall(w, hour);
+	if (status < 0)
+		return status;
+	hour->settled = status > 0;
 	return !hour->settled;
 }
 

@@ -5,11 +5,16 @@
  * partials named there and the manifests again; hours whose set of partials changed in between
  * are read once more. Cells are merged as they come. A day rolled up is read in the same way: its
  * manifest names one partial, or there is none.
+ *
+ * With a cache, an hour whose manifest is the one that its cells were read under before needs no more
+ * than that one manifest: what a partial has under a version never changes (KEYS.md). Cells are kept as Redis
+ * gave them and merged again, so an answer is the same either way (plan_recall.c).
  */
 #ifndef QUERYD_PLAN_WINDOW_H
 #define QUERYD_PLAN_WINDOW_H
 
 #include "proto/cell.h"
+#include "queryd/cache.h"
 #include "queryd/partials.h"
 #include "queryd/plan.h"
 
@@ -18,12 +23,15 @@ struct plan_hour {
 	struct partials listed; /* what is being read */
 	struct partials again;  /* what the manifest says now */
 	struct cell *cells[PLAN_KINDS];
+	struct buf kept; /* with a cache: the cells as they came */
 	bool settled;
 	unsigned tries;
 };
 
 struct plan_window {
-	struct plan_hour hours[PLAN_WINDOW_HOURS];
+	struct cache *cache; /* or NULL; borrowed, as is the key */
+	struct slice key;
+	struct plan_hour *hours;
 	size_t count;
 	unsigned kinds;
 	bool days;    /* not hours */
@@ -38,6 +46,9 @@ struct plan_round {
 	size_t count;
 	size_t capacity;
 };
+
+/* An empty one for a key; cache may be NULL. Both are borrowed. */
+void plan_window_init(struct plan_window *w, struct slice key, struct cache *cache);
 
 /* Appends a command. 0, -ENOMEM, ERR_TOO_LARGE. */
 int plan_round_add(struct plan_round *round, const struct plan_command *command)
@@ -68,5 +79,19 @@ uint64_t plan_window_digest(const struct plan_window *w, uint64_t seed);
 
 /* Frees the cells and lists; costs stay. */
 void plan_window_release(struct plan_window *w);
+
+/* ---- plan_recall.c ---------------------------------------------------------------------------- */
+
+/* The cells of an hour whose manifest says `listed`, from the cache. 1 when they were there, 0 when
+ * not, else what plan_fold_blob says. */
+int plan_recall(struct plan_window *w, struct plan_hour *hour) __attribute__((warn_unused_result));
+
+/* Notes a cell of an hour for the cache. */
+void plan_recall_note(struct plan_window *w, struct plan_hour *hour, enum kind kind,
+		      struct slice blob);
+
+/* All cells of an hour have been noted, between two manifests that are the same to the version: keeps
+ * them. */
+void plan_recall_keep(struct plan_window *w, struct plan_hour *hour);
 
 #endif

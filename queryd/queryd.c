@@ -5,7 +5,6 @@
 #include "proto/err.h"
 #include "proto/hour.h"
 #include "queryd/answer.h"
-#include "queryd/etag.h"
 #include "queryd/queryd_private.h"
 
 #include <assert.h>
@@ -16,16 +15,6 @@
 #define TICK_MS        50   /* how exactly deadlines are kept */
 #define TICKS_A_SECOND 20
 #define BODY_BYTES     65536 /* of a form for Graphite; of other POSTs ignored: they hear 405 */
-
-/* A request that waits for Redis. */
-struct question {
-	struct queryd *queryd;
-	struct http_request *request;
-	struct answer_about about;
-	enum kind kind; /* as asked for; 0: any */
-	int64_t now_second;
-	uint64_t begun_ns;
-};
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
@@ -117,83 +106,7 @@ struct query_limits queryd_limits(const struct queryd *q)
 	};
 }
 
-static unsigned answer_plan(struct question *question, struct plan *plan)
-{
-	struct queryd *q = question->queryd;
-	struct plan_result result = plan_result(plan);
-	struct answer_about *about = &question->about;
-	struct route_refusal why;
-	char etag[ETAG_SIZE];
-	struct buf body;
-
-	about->key = plan_key(plan);
-	if (result.outcome != PLAN_VALUE) {
-		answer_explain(&why, about, &result);
-		return respond_refusal(question->request, q->config, &why);
-	}
-	about->verdict = queryd_verdict(q, about->to_hour);
-	buf_init(&body, QUERYD_ANSWER_BYTES);
-	answer_result(&body, about, &result);
-	if (about->route != ROUTE_HOUR && about->route != ROUTE_DAY)
-		return respond_json(question->request, q->config, 200, &body);
-	etag_make(about, question->kind, plan_digest(plan), question->now_second, etag);
-	return respond_tagged(question->request, q->config, etag, &body);
-}
-
-static void on_fetched(void *arg, int status, void *plan)
-{
-	struct question *question = arg;
-	struct queryd *q = question->queryd;
-	unsigned sent;
-
-	if (status == 0) {
-		queryd_costs(q, plan_costs(plan));
-		sent = answer_plan(question, plan);
-	} else {
-		sent = queryd_refuse_store(q, question->request, status, &question->about.key);
-	}
-	queryd_count(q, question->about.route, sent, question->begun_ns);
-	free(question);
-}
-
 /* ---- requests ------------------------------------------------------------------------------- */
-
-/* Starts what needs Redis. 0, or the status of a refusal that was sent. */
-static unsigned ask_redis(struct queryd *q, struct http_request *request,
-			  const struct route_request *asked, uint64_t begun_ns)
-{
-	const struct plan_settings settings = {
-		.now_second = life_wall_ms() / 1000,
-		.retention_hours = q->config->retention_hours,
-	};
-	struct question *question;
-	struct plan *plan;
-
-	if (!redis_is_up(q->redis) || !fleet_is_known(&q->fleet))
-		return queryd_refuse_store(q, request, ERR_STORE_DOWN, NULL);
-	if (plan_new(asked, &settings, &plan) < 0)
-		return queryd_refuse_store(q, request, -ENOMEM, NULL);
-	question = calloc(1, sizeof(*question));
-	if (!question) {
-		plan_free(plan);
-		return queryd_refuse_store(q, request, -ENOMEM, NULL);
-	}
-	question->queryd = q;
-	question->request = request;
-	question->begun_ns = begun_ns;
-	question->kind = asked->kind;
-	question->now_second = settings.now_second;
-	question->about.key = plan_key(plan);
-	question->about.route = asked->route;
-	question->about.stat = asked->stat;
-	question->about.step = asked->step;
-	question->about.limit = asked->limit;
-	question->about.from_hour = asked->from_hour;
-	question->about.to_hour = asked->to_hour;
-	fetch_start(&q->fetches, &fetch_plan, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS,
-		    on_fetched, question);
-	return 0;
-}
 
 static unsigned answer_page(struct queryd *q, struct http_request *request,
 			    const struct route_request *asked, const struct scope_keys *keys)
@@ -228,6 +141,8 @@ static void refresh_gauges(struct queryd *q)
 	tally_set(&q->metrics.names, names_count(&q->names));
 	tally_set(&q->metrics.names_dropped, names_dropped(&q->names));
 	tally_set(&q->metrics.agents, agents_count(&q->agents));
+	if (q->cache)
+		metrics_cache(&q->metrics, cache_counts(q->cache));
 }
 
 static unsigned answer_metrics(struct queryd *q, struct http_request *request)
@@ -274,7 +189,7 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 			return queryd_refuse_store(q, request, ERR_STORE_DOWN, NULL);
 		return answer_health(q, request, true);
 	default:
-		return ask_redis(q, request, asked, begun_ns);
+		return serve_one(q, request, asked, begun_ns);
 	}
 }
 
@@ -433,6 +348,16 @@ static int start_redis(struct queryd *q)
 	return 0;
 }
 
+static int start_cache(struct queryd *q)
+{
+	uint64_t seed;
+
+	if (q->config->cache == 0)
+		return 0;
+	life_random(&seed, sizeof(seed));
+	return cache_new((size_t)q->config->cache, seed, &q->cache);
+}
+
 static int start(struct queryd *q)
 {
 	static const struct life_events events = { on_drain, on_reload };
@@ -448,6 +373,7 @@ static int start(struct queryd *q)
 		return status;
 	q->timer.data = q;
 	status = start_redis(q);
+	status = status ? status : start_cache(q);
 	if (status < 0)
 		return status;
 	status = tokens_load(&q->tokens, q->config->tokens);
@@ -488,6 +414,7 @@ int queryd_run(struct config *config, int argc, char **argv)
 		log_info("stopped", "%s", "");
 		status = q->local_exit;
 	}
+	cache_free(q->cache);
 	tokens_release(&q->tokens);
 	names_release(&q->names);
 	agents_release(&q->agents);

@@ -1,8 +1,8 @@
 /*
  * queryd_private.h - the daemon's parts, for its own shells.
  *
- * queryd.c wires them and serves what is about one key; serve_many.c and serve_graphite.c serve one
- * family of requests each. Only these see the struct.
+ * queryd.c wires them; serve_one.c, serve_many.c and serve_graphite.c serve one family of requests
+ * each. Only these see the struct.
  */
 #ifndef QUERYD_QUERYD_PRIVATE_H
 #define QUERYD_QUERYD_PRIVATE_H
@@ -10,6 +10,7 @@
 #include "proto/daemon/http.h"
 #include "proto/daemon/life.h"
 #include "queryd/agents_poll.h"
+#include "queryd/cache.h"
 #include "queryd/fetch.h"
 #include "queryd/metrics.h"
 #include "queryd/names_poll.h"
@@ -35,6 +36,7 @@ struct queryd {
 	struct names names;
 	struct names_poll names_poll;
 	struct fetches fetches;
+	struct cache *cache; /* or NULL */
 	uv_timer_t timer;
 	unsigned ticks;
 	int64_t drain_by_ms; /* 0: not draining */
@@ -67,6 +69,11 @@ struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour);
 struct query_limits queryd_limits(const struct queryd *q);
 
 /* ---- families of requests -------------------------------------------------------------------- */
+
+/* What is about one key: an hour, a day, a range, an overview, a moving average. 0 when the answer comes
+ * later, else the status of a refusal that was sent. */
+unsigned serve_one(struct queryd *q, struct http_request *request,
+		   const struct route_request *asked, uint64_t begun_ns);
 
 /* /v1/query, /v1/top, /v1/ledger. 0 when the answer comes later, else the status that was sent. */
 unsigned serve_many(struct queryd *q, struct http_request *request,

@@ -13,13 +13,15 @@
 #define PLAN_CASE_HOUR INT64_C(490000)
 #define PLAN_CASE_RETENTION 840
 
-/* A plan for a path and a query. */
-static inline struct plan *plan_case_open(const char *path, const char *query)
+/* A plan for a path and a query, with a cache. */
+static inline struct plan *plan_case_cached(struct cache *cache, const char *path,
+					    const char *query)
 {
 	static struct route_request request;
 	const struct plan_settings settings = {
 		.now_second = PLAN_CASE_HOUR * 3600 + 1800,
 		.retention_hours = PLAN_CASE_RETENTION,
+		.cache = cache,
 	};
 	struct route_refusal why;
 	struct plan *plan;
@@ -28,6 +30,12 @@ static inline struct plan *plan_case_open(const char *path, const char *query)
 				     &request, &why), 0);
 	assert_int_equal(plan_new(&request, &settings, &plan), 0);
 	return plan;
+}
+
+/* The same without one. */
+static inline struct plan *plan_case_open(const char *path, const char *query)
+{
+	return plan_case_cached(NULL, path, query);
 }
 
 /* A plan for one hour of the key `k`; kind may be NULL. */

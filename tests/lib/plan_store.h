@@ -41,6 +41,7 @@ struct plan_store {
 	size_t count;
 	double first[STAT_KINDS], last[STAT_KINDS];
 	bool known[STAT_KINDS];
+	uint64_t version; /* of all partials */
 	/* Called before a command is answered; may be NULL. */
 	void (*hook)(struct plan_store *s, unsigned round, const struct plan_command *command);
 	unsigned rounds, manifests; /* counted while running */
@@ -107,7 +108,7 @@ static inline void plan_store_answer_manifest(struct plan_store *s, struct plan 
 					      size_t index, int64_t hour)
 {
 	size_t i, j;
-	char text[24];
+	char text[24], version[24];
 
 	s->manifests++;
 	for (i = 0; i < s->count; i++) {
@@ -117,8 +118,8 @@ static inline void plan_store_answer_manifest(struct plan_store *s, struct plan 
 		if (seen)
 			continue;
 		(void)snprintf(text, sizeof(text), "%016" PRIx64, s->cells[i].pid);
-		plan_put_pid(plan, index, slice_text(text),
-			     slice_text("0123456789abcdef"));
+		(void)snprintf(version, sizeof(version), "%016" PRIx64, s->version);
+		plan_put_pid(plan, index, slice_text(text), slice_text(version));
 	}
 }
 

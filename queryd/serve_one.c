@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/queryd_private.h"
+
+#include "proto/err.h"
+#include "queryd/answer.h"
+#include "queryd/etag.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A request that waits for Redis. */
+struct question {
+	struct queryd *queryd;
+	struct http_request *request;
+	struct answer_about about;
+	enum kind kind; /* as asked for; 0: any */
+	int64_t now_second;
+	uint64_t begun_ns;
+};
+
+static unsigned answer_plan(struct question *question, struct plan *plan)
+{
+	struct queryd *q = question->queryd;
+	struct plan_result result = plan_result(plan);
+	struct answer_about *about = &question->about;
+	struct route_refusal why;
+	char etag[ETAG_SIZE];
+	struct buf body;
+
+	about->key = plan_key(plan);
+	if (result.outcome != PLAN_VALUE) {
+		answer_explain(&why, about, &result);
+		return respond_refusal(question->request, q->config, &why);
+	}
+	about->verdict = queryd_verdict(q, about->to_hour);
+	buf_init(&body, QUERYD_ANSWER_BYTES);
+	answer_result(&body, about, &result);
+	if (about->route != ROUTE_HOUR && about->route != ROUTE_DAY)
+		return respond_json(question->request, q->config, 200, &body);
+	etag_make(about, question->kind, plan_digest(plan), question->now_second, etag);
+	return respond_tagged(question->request, q->config, etag, &body);
+}
+
+static void on_fetched(void *arg, int status, void *plan)
+{
+	struct question *question = arg;
+	struct queryd *q = question->queryd;
+	unsigned sent;
+
+	if (status == 0) {
+		queryd_costs(q, plan_costs(plan));
+		sent = answer_plan(question, plan);
+	} else {
+		sent = queryd_refuse_store(q, question->request, status, &question->about.key);
+	}
+	queryd_count(q, question->about.route, sent, question->begun_ns);
+	free(question);
+}
+
+unsigned serve_one(struct queryd *q, struct http_request *request,
+		   const struct route_request *asked, uint64_t begun_ns)
+{
+	const struct plan_settings settings = {
+		.now_second = life_wall_ms() / 1000,
+		.retention_hours = q->config->retention_hours,
+		.cache = q->cache,
+	};
+	struct question *question;
+	struct plan *plan;
+
+	if (!redis_is_up(q->redis) || !fleet_is_known(&q->fleet))
+		return queryd_refuse_store(q, request, ERR_STORE_DOWN, NULL);
+	if (plan_new(asked, &settings, &plan) < 0)
+		return queryd_refuse_store(q, request, -ENOMEM, NULL);
+	question = calloc(1, sizeof(*question));
+	if (!question) {
+		plan_free(plan);
+		return queryd_refuse_store(q, request, -ENOMEM, NULL);
+	}
+	question->queryd = q;
+	question->request = request;
+	question->begun_ns = begun_ns;
+	question->kind = asked->kind;
+	question->now_second = settings.now_second;
+	question->about.key = plan_key(plan);
+	question->about.route = asked->route;
+	question->about.stat = asked->stat;
+	question->about.step = asked->step;
+	question->about.limit = asked->limit;
+	question->about.from_hour = asked->from_hour;
+	question->about.to_hour = asked->to_hour;
+	fetch_start(&q->fetches, &fetch_plan, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS,
+		    on_fetched, question);
+	return 0;
+}
