@@ -54,6 +54,9 @@ static int sketch_put(struct sketch *s, double value, uint64_t weight)
 static __attribute__((noinline)) int sketch_add_slowly(struct sketch *s, double value,
 							uint64_t weight)
 {
+	assert(weight > 0);
+	if (weight >= SKETCH_TOTAL_LIMIT - s->total)
+		return ERR_OUT_OF_RANGE;
 	if (s->digest) {
 		if (sketch_digest_reserve(s) != 0)
 			return -ENOMEM;
@@ -68,26 +71,26 @@ static __attribute__((noinline)) int sketch_add_slowly(struct sketch *s, double 
 
 int sketch_add(struct sketch *s, double value, uint64_t weight)
 {
-	struct sketch_cell *cell = NULL;
+	double zero = value - value; /* NaN for what is not finite */
 
-	assert(weight > 0);
-	if (!isfinite(value))
+	if (isnan(zero))
 		return ERR_BAD_VALUE;
-	if (weight >= SKETCH_TOTAL_LIMIT - s->total)
-		return ERR_OUT_OF_RANGE;
-	value += 0.0; /* -0 becomes +0 */
-	if (s->pending_count < s->pending_capacity) {
-		s->pending[s->pending_count++] = (struct sketch_cell){ value, weight };
-		s->min = value < s->min ? value : s->min;
-		s->max = value > s->max ? value : s->max;
+	value += zero; /* -0 becomes +0 */
+	/* Also false for a weight of 0, which wraps: one comparison less. */
+	if (weight - 1 >= SKETCH_TOTAL_LIMIT - 1 - s->total)
+		return sketch_add_slowly(s, value, weight);
+	if (s->indexed) {
+		size_t place = sketch_exact_look_up(s, value);
+
+		if (place == 0)
+			return sketch_add_slowly(s, value, weight);
+		s->cells[place - 1].weight += weight;
 		s->total += weight;
 		return 0;
 	}
-	if (s->indexed)
-		cell = sketch_exact_look_up(s, value);
-	if (cell == NULL)
+	if (s->pending_count == s->pending_capacity)
 		return sketch_add_slowly(s, value, weight);
-	cell->weight += weight;
+	s->pending[s->pending_count++] = (struct sketch_cell){ value, weight };
 	s->total += weight;
 	return 0;
 }
@@ -156,12 +159,20 @@ uint64_t sketch_count(const struct sketch *s)
 
 double sketch_min(const struct sketch *s)
 {
-	return s->total ? s->min : 0;
+	double min = s->total ? s->min : 0;
+
+	for (size_t i = 0; i < s->pending_count; i++)
+		min = s->pending[i].value < min ? s->pending[i].value : min;
+	return min;
 }
 
 double sketch_max(const struct sketch *s)
 {
-	return s->total ? s->max : 0;
+	double max = s->total ? s->max : 0;
+
+	for (size_t i = 0; i < s->pending_count; i++)
+		max = s->pending[i].value > max ? s->pending[i].value : max;
+	return max;
 }
 
 struct sketch_moments sketch_moments_all(struct sketch *s)
@@ -169,7 +180,7 @@ struct sketch_moments sketch_moments_all(struct sketch *s)
 	sketch_settle(s);
 	if (s->digest)
 		return s->moments;
-	return sketch_moments_of(s->cells, s->count, sketch_moments_unit(s->min, s->max));
+	return sketch_moments_of(s->cells, s->count, s->total, sketch_moments_unit(s->min, s->max));
 }
 
 double sketch_sum(struct sketch *s)

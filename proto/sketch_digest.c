@@ -27,7 +27,6 @@
 struct digest_shape {
 	double a, b;
 	double total;
-	const struct sketch_cell *barrier; /* no run goes on to this cell */
 };
 
 static struct digest_shape digest_shape_of(uint64_t total, double scale)
@@ -110,28 +109,26 @@ struct digest_run {
 	double away; /* sum of weight x distance from first */
 };
 
-/* Takes cells from run->first on, of which `left` are left. Returns how many it took. */
-static size_t digest_take_run(const struct digest_shape *shape, ptrdiff_t step, size_t left,
-			      double limit, struct digest_run *run)
+/* Takes cells from run->first on, as many as the limit allows, and none after stop. */
+static void digest_take_run(const struct sketch_cell *stop, ptrdiff_t step, double limit,
+			    struct digest_run *run)
 {
 	const struct sketch_cell *cell = run->first;
 	double weight = (double)(int64_t)sketch_weight(cell), origin = cell->value, away = 0;
-	size_t taken = 1;
 
-	for (; taken < left; taken++) {
+	while (cell != stop) {
 		const struct sketch_cell *next = cell + step;
-		double more = (double)(int64_t)sketch_weight(next);
+		double more = (double)(int64_t)sketch_weight(next), sum = weight + more;
 
-		if (weight + more > limit || next == shape->barrier)
+		if (sum > limit)
 			break;
-		weight += more;
+		weight = sum;
 		away += more * (next->value - origin);
 		cell = next;
 	}
 	run->last = cell;
 	run->weight = weight;
 	run->away = away;
-	return taken;
 }
 
 static struct sketch_cell digest_fold(const struct digest_run *run)
@@ -155,21 +152,27 @@ static size_t digest_pass(struct sketch_cell *cells, size_t count, uint64_t tota
 {
 	bool down = total * UINT64_C(0x9E3779B97F4A7C15) >> 63;
 	struct digest_shape shape = digest_shape_of(total, scale);
-	struct sketch_cell *in = down ? cells + count - 1 : cells;
+	const struct sketch_cell *barrier = digest_zero(cells, count);
+	const struct sketch_cell *last = down ? cells : cells + count - 1, *stop = last;
+	struct sketch_cell *out = down ? cells + count - 1 : cells;
+	struct digest_run run = { .first = out };
 	ptrdiff_t step = down ? -1 : 1;
-	size_t kept = 0, taken;
+	size_t kept = 0;
 	double before = 0;
 
-	shape.barrier = digest_zero(cells, count);
-	if (down && shape.barrier != NULL)
-		shape.barrier--;
-	for (size_t done = 0; done < count; done += taken) {
-		struct digest_run run = { .first = in + step * (ptrdiff_t)done };
-
-		taken = digest_take_run(&shape, step, count - done, digest_limit(&shape, before),
-					&run);
-		in[step * (ptrdiff_t)kept++] = taken == 1 ? *run.first : digest_fold(&run);
+	assert(count > 0);
+	if (barrier != NULL)
+		stop = down ? barrier : barrier - 1;
+	for (;;) {
+		digest_take_run(stop, step, digest_limit(&shape, before), &run);
+		out[step * (ptrdiff_t)kept++] =
+			run.first == run.last ? *run.first : digest_fold(&run);
 		before += run.weight;
+		if (run.last == last)
+			break;
+		if (run.last == stop)
+			stop = last;
+		run.first = run.last + step;
 	}
 	if (down)
 		memmove(cells, cells + (count - kept), kept * sizeof(*cells));
@@ -189,19 +192,22 @@ size_t sketch_digest_compress(struct sketch_cell *cells, size_t count, uint64_t 
 	return count;
 }
 
-/* Appends a cell to a sorted list that ends before `next`, or, when both are pure and of one
- * value, its weight to the last. Returns where the list ends then. */
-static inline struct sketch_cell *digest_append(struct sketch_cell *first,
-						struct sketch_cell *next,
-						const struct sketch_cell *cell)
+/* A sorted list that grows. */
+struct digest_list {
+	struct sketch_cell *end;
+	double highest; /* the value of the cell before end */
+};
+
+/* Appends a cell, or, when it and the last are pure and of one value, its weight to the last. */
+static inline void digest_append(struct digest_list *list, const struct sketch_cell *cell)
 {
-	if (next > first && next[-1].value == cell->value &&
-	    !((next[-1].weight | cell->weight) & SKETCH_MIXED)) {
-		next[-1].weight += cell->weight;
-		return next;
+	if (cell->value == list->highest &&
+	    !((list->end[-1].weight | cell->weight) & SKETCH_MIXED)) {
+		list->end[-1].weight += cell->weight;
+		return;
 	}
-	*next = *cell;
-	return next + 1;
+	list->highest = cell->value;
+	*list->end++ = *cell;
 }
 
 /* Merges two sorted lists into out. Returns how many cells that makes. */
@@ -209,15 +215,16 @@ static size_t digest_union(const struct sketch_cell *a, size_t a_count,
 			   const struct sketch_cell *b, size_t b_count, struct sketch_cell *out)
 {
 	const struct sketch_cell *a_end = a + a_count, *b_end = b + b_count;
-	struct sketch_cell *next = out;
+	struct digest_list list = { .end = out, .highest = NAN };
 
-	while (a < a_end && b < b_end)
-		next = digest_append(out, next, sketch_before(a, b) ? a++ : b++);
-	while (a < a_end)
-		next = digest_append(out, next, a++);
+	for (; a < a_end; a++) {
+		while (b < b_end && sketch_before(b, a))
+			digest_append(&list, b++);
+		digest_append(&list, a);
+	}
 	while (b < b_end)
-		next = digest_append(out, next, b++);
-	return (size_t)(next - out);
+		digest_append(&list, b++);
+	return (size_t)(list.end - out);
 }
 
 /* What every digest has: no index, and cells for SKETCH_LIVE. */
@@ -245,7 +252,8 @@ static void digest_adopt(struct sketch *s, size_t count)
 void sketch_digest_begin(struct sketch *s)
 {
 	sketch_exact_sort(s);
-	s->moments = sketch_moments_of(s->cells, s->count, sketch_moments_unit(s->min, s->max));
+	s->moments = sketch_moments_of(s->cells, s->count, s->total,
+				       sketch_moments_unit(s->min, s->max));
 	digest_adopt(s, sketch_digest_compress(s->cells, s->count, s->total, SKETCH_LIVE,
 					       SKETCH_LIVE_CELLS));
 }
@@ -297,16 +305,20 @@ static void digest_join_grid(struct sketch *s)
 void sketch_digest_flush(struct sketch *s)
 {
 	struct sketch_cell all[SKETCH_LIVE_CELLS + SKETCH_PENDING];
-	double unit = sketch_moments_unit(s->min, s->max);
+	struct sketch_moments added;
 	size_t count;
+	double unit;
 
 	if (s->pending_count == 0)
 		return;
 	assert(s->count <= SKETCH_LIVE_CELLS && s->capacity >= SKETCH_LIVE_CELLS);
 	sketch_sort(s->pending, s->pending_count, all);
+	s->min = fmin(s->min, s->pending[0].value);
+	s->max = fmax(s->max, s->pending[s->pending_count - 1].value);
 	digest_join_grid(s);
-	s->moments = sketch_moments_join(
-		s->moments, sketch_moments_of(s->pending, s->pending_count, unit), unit);
+	unit = sketch_moments_unit(s->min, s->max);
+	added = sketch_moments_of(s->pending, s->pending_count, s->total - s->moments.weight, unit);
+	s->moments = sketch_moments_join(s->moments, added, unit);
 	count = digest_union(s->cells, s->count, s->pending, s->pending_count, all);
 	count = sketch_digest_compress(all, count, s->total, SKETCH_LIVE, SKETCH_LIVE_CELLS);
 	memcpy(s->cells, all, count * sizeof(*all));

@@ -54,10 +54,13 @@ static struct sketch_cell *exact_scan(const struct sketch *s, double value)
 
 struct sketch_cell *sketch_exact_find(struct sketch *s, double value)
 {
+	size_t place;
+
 	if (!s->indexed)
 		if (s->count <= SKETCH_SCAN || exact_index_build(s) != 0)
 			return exact_scan(s, value);
-	return sketch_exact_look_up(s, value);
+	place = sketch_exact_look_up(s, value);
+	return place != 0 ? &s->cells[place - 1] : NULL;
 }
 
 int sketch_exact_reserve(struct sketch *s)

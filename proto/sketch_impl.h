@@ -9,7 +9,8 @@
  *     digest   cells: sorted, compressed for SKETCH_LIVE; pending: samples that are not
  *              yet merged in. moments and weight_merged speak of cells alone.
  *
- * total, min, max and grid always speak of all samples. Which module does what:
+ * total always speaks of all samples; min, max and grid do but for those that are pending.
+ * Which module does what:
  * sketch (the public face), _exact and _digest (the forms), _rank (quantiles), _moments
  * (sum and second moment), _grid (decimals and keys), _sort, _wire (bytes).
  */
@@ -92,14 +93,20 @@ static inline bool sketch_mixed(const struct sketch_cell *c)
 	return (c->weight & SKETCH_MIXED) != 0;
 }
 
+static inline uint64_t sketch_bits(double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return bits;
+}
+
 /* An order-preserving integer of a finite double and back: 2^63 plus or minus the bits of
  * its magnitude, so both zeros are 2^63. */
 static inline uint64_t sketch_key(double value)
 {
-	uint64_t bits, negative;
+	uint64_t bits = sketch_bits(value), negative = (uint64_t)((int64_t)bits >> 63);
 
-	memcpy(&bits, &value, sizeof(bits));
-	negative = (uint64_t)((int64_t)bits >> 63);
 	return (((bits & INT64_MAX) ^ negative) - negative) + (UINT64_C(1) << 63);
 }
 
@@ -143,9 +150,10 @@ void sketch_sort(struct sketch_cell *cells, size_t count, struct sketch_cell *sc
 /* The unit for values within min..max: keeps sums and squares inside a double's range. */
 double sketch_moments_unit(double min, double max);
 
-/* Of pure cells, which should come in order for equal multisets to give equal results. */
+/* Of pure cells, which weigh so much together. They should come in order for equal multisets to
+ * give equal results. */
 struct sketch_moments sketch_moments_of(const struct sketch_cell *cells, size_t count,
-					double unit);
+					uint64_t weight, double unit);
 
 /* Of the union (Chan); the result has the given unit. */
 struct sketch_moments sketch_moments_join(struct sketch_moments a, struct sketch_moments b,
@@ -156,25 +164,25 @@ struct sketch_moments sketch_moments_join(struct sketch_moments a, struct sketch
 /* Where the search for a value begins. */
 static inline size_t sketch_exact_slot(const struct sketch *s, double value)
 {
-	uint64_t bits;
+	uint64_t bits = sketch_bits(value);
 
 	/* Whole numbers have nothing in their low half: fold the high one in. */
-	memcpy(&bits, &value, sizeof(bits));
 	bits = (bits ^ bits >> 32) * UINT64_C(0x9E3779B97F4A7C15);
 	return (size_t)(bits >> 32) & (s->index_size - 1);
 }
 
-/* The cell of a value by the index, which there must be, or NULL. */
-static inline struct sketch_cell *sketch_exact_look_up(const struct sketch *s, double value)
+/* The place of a value's cell + 1 by the index, which there must be, or 0. Bits are compared,
+ * not doubles: a value in a sketch has only one spelling, and it is a jump less. */
+static inline size_t sketch_exact_look_up(const struct sketch *s, double value)
 {
 	size_t slot = sketch_exact_slot(s, value), place;
 
 	while ((place = s->index[slot]) != 0) {
-		if (s->cells[place - 1].value == value)
-			return &s->cells[place - 1];
+		if (sketch_bits(s->cells[place - 1].value) == sketch_bits(value))
+			break;
 		slot = (slot + 1) & (s->index_size - 1);
 	}
-	return NULL;
+	return place;
 }
 
 /* The cell of a value, or NULL; builds the index when it is missing and memory allows. */

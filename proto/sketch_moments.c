@@ -5,6 +5,9 @@
  * in a second walk, corrected for the mean's own rounding, and joined by Chan's formula:
  * the textbook's sum of squares loses all digits of a small spread at a large offset.
  *
+ * Cells go through in pairs: those at even places are summed apart from those at odd ones, both
+ * at once where the machine can, and the two sums are added in the end.
+ *
  * Everything is in value x unit. The unit is 1 for any sane data; where a square would
  * leave a double's range (beyond 2^+-400) it is a power of two that brings it back.
  */
@@ -36,40 +39,86 @@ static double moments_mean(const struct sketch_moments *m)
 	return (m->sum + m->lost) / (double)m->weight;
 }
 
-static void moments_add_second(struct sketch_moments *m, const struct sketch_cell *cells,
-			       size_t count)
+/* Two doubles; what is done to one is done to the other. */
+typedef double moments_pair __attribute__((vector_size(16)));
+
+static inline moments_pair moments_values(const struct sketch_cell *two, double unit)
 {
-	double mean = moments_mean(m), first = 0, second = 0;
+	return (moments_pair){ two[0].value, two[1].value } * unit;
+}
 
-	for (size_t i = 0; i < count; i++) {
-		double weight = (double)(int64_t)cells[i].weight;
-		double away = cells[i].value * m->unit - mean;
-		double weighted = weight * away;
+/* single: both are known to weigh 1, as nearly all that is added does. */
+static inline moments_pair moments_weights(const struct sketch_cell *two, bool single)
+{
+	if (single)
+		return (moments_pair){ 1, 1 };
+	return (moments_pair){ (double)(int64_t)two[0].weight, (double)(int64_t)two[1].weight };
+}
 
-		first += weighted;
-		second += weighted * away;
-	}
-	second -= first * (first / (double)m->weight);
+/* A sum, or whatever else two doubles are needed for, of each half of the cells. */
+struct moments_halves {
+	moments_pair a, b;
+};
+
+/* moments_add for two cells: a is the sum, b what it lost. */
+static inline void moments_add_two(struct moments_halves *sum, const struct sketch_cell *two,
+				   double unit, bool single)
+{
+	moments_pair value = moments_values(two, unit), weight = moments_weights(two, single);
+	moments_pair x = value * weight, total = sum->a + x, part = total - sum->a;
+
+	sum->b += (sum->a - (total - part)) + (x - part);
+	sum->a = total;
+	for (size_t i = 0; i < 2 && !single; i++)
+		if (two[i].weight > 1)
+			sum->b[i] += fma(value[i], weight[i], -x[i]);
+}
+
+/* Sums of the distance from the mean (a) and of its square (b). */
+static inline void moments_add_away(struct moments_halves *sum, const struct sketch_cell *two,
+				    const struct sketch_moments *m, bool single)
+{
+	moments_pair away = moments_values(two, m->unit) - moments_mean(m);
+	moments_pair weighted = away * moments_weights(two, single);
+
+	sum->a += weighted;
+	sum->b += weighted * away;
+}
+
+/* m has unit and weight, and gets the rest. */
+static inline __attribute__((always_inline)) void
+moments_fill(struct sketch_moments *m, const struct sketch_cell *cells, size_t count, bool single)
+{
+	struct sketch_cell tail[2] = { cells[count - 1], { 0, 0 } };
+	struct moments_halves sum = { { 0 }, { 0 } }, away = sum;
+	double first, second;
+	size_t i;
+
+	for (i = 0; i + 2 <= count; i += 2)
+		moments_add_two(&sum, &cells[i], m->unit, single);
+	if (i < count)
+		moments_add_two(&sum, tail, m->unit, false);
+	m->sum = sum.a[0];
+	m->lost = sum.b[0] + sum.b[1];
+	moments_add(m, sum.a[1]);
+	for (i = 0; i + 2 <= count; i += 2)
+		moments_add_away(&away, &cells[i], m, single);
+	if (i < count)
+		moments_add_away(&away, tail, m, false);
+	first = away.a[0] + away.a[1];
+	second = away.b[0] + away.b[1] - first * (first / (double)m->weight);
 	m->second = second > 0 ? second : 0;
 }
 
 struct sketch_moments sketch_moments_of(const struct sketch_cell *cells, size_t count,
-					double unit)
+					uint64_t weight, double unit)
 {
-	struct sketch_moments m = { .unit = unit };
+	struct sketch_moments m = { .unit = unit, .weight = weight };
 
-	for (size_t i = 0; i < count; i++) {
-		double value = cells[i].value * unit;
-		double weight = (double)(int64_t)cells[i].weight;
-		double product = value * weight;
-
-		moments_add(&m, product);
-		if (cells[i].weight != 1)
-			m.lost += fma(value, weight, -product);
-		m.weight += cells[i].weight;
-	}
-	if (m.weight > 0)
-		moments_add_second(&m, cells, count);
+	if (weight == count && count > 0)
+		moments_fill(&m, cells, count, true);
+	else if (count > 0)
+		moments_fill(&m, cells, count, false);
 	return m;
 }
 

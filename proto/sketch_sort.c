@@ -8,93 +8,114 @@
  */
 #include "proto/sketch_impl.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define SORT_BITS  9
 #define SORT_SMALL 24
 
-struct sort_range {
+/* Equal parts of a range of keys. */
+struct sort_parts {
 	uint64_t low;
 	unsigned shift; /* (key - low) >> shift is the part */
-	size_t parts;
+	size_t count;
+	struct sketch_cell *end[1 << SORT_BITS]; /* of each, when cells were put there */
 };
 
-static inline size_t sort_part(const struct sort_range *range, double value)
+/* positive: no value is below 0. Then the key is the bits alone, and cheaper. */
+static inline size_t sort_part(const struct sort_parts *parts, double value, bool positive)
 {
-	return (size_t)((sketch_key(value) - range->low) >> range->shift);
+	uint64_t key = positive ? sketch_bits(value) + sketch_key(0) : sketch_key(value);
+
+	return (size_t)((key - parts->low) >> parts->shift);
 }
 
-/* Finds the range; false when all is in order already. */
-static bool sort_find_range(const struct sketch_cell *cells, size_t count,
-			    struct sort_range *range)
+static bool sort_in_order(const struct sketch_cell *cells, size_t count)
 {
-	double low = cells[0].value, high = low, previous = low;
+	for (size_t i = 1; i < count; i++)
+		if (cells[i - 1].value > cells[i].value)
+			return false;
+	return true;
+}
+
+/* Cuts the range of cells that are not in order. */
+static void sort_cut(const struct sketch_cell *cells, size_t count, struct sort_parts *parts)
+{
 	unsigned bits = 63 - (unsigned)__builtin_clzll(count), length;
-	bool ordered = true;
+	double low = cells[0].value, high = low;
 
 	for (size_t i = 1; i < count; i++) {
-		double value = cells[i].value;
-
-		low = value < low ? value : low;
-		high = value > high ? value : high;
-		ordered &= previous <= value;
-		previous = value;
+		low = low < cells[i].value ? low : cells[i].value;
+		high = high > cells[i].value ? high : cells[i].value;
 	}
-	if (ordered)
-		return false;
 	bits = bits < SORT_BITS ? bits : SORT_BITS;
-	range->low = sketch_key(low);
-	length = 64 - (unsigned)__builtin_clzll(sketch_key(high) - range->low);
-	range->shift = length > bits ? length - bits : 0;
-	range->parts = (size_t)1 << bits;
-	return true;
+	length = 64 - (unsigned)__builtin_clzll(sketch_key(high) - sketch_key(low));
+	parts->low = sketch_key(low);
+	parts->shift = length > bits ? length - bits : 0;
+	parts->count = (size_t)1 << bits;
 }
 
 /* Puts all of from, which is nearly in order, into to; both may be one. */
 static void sort_insertion(const struct sketch_cell *from, size_t count, struct sketch_cell *to)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct sketch_cell cell = from[i];
-		size_t at = i;
+	const struct sketch_cell *end = from + count;
+	double highest = -INFINITY; /* of what is in to */
 
-		for (; at > 0 && to[at - 1].value > cell.value; at--)
-			to[at] = to[at - 1];
-		to[at] = cell;
+	for (struct sketch_cell *next = to; from < end; from++, next++) {
+		struct sketch_cell cell = *from, *at = next;
+
+		if (cell.value >= highest) {
+			highest = cell.value;
+			*next = cell;
+			continue;
+		}
+		do {
+			*at = at[-1];
+			at--;
+		} while (at > to && at[-1].value > cell.value);
+		*at = cell;
 	}
 }
 
-/* Moves cells into their parts in scratch, and leaves in end where each part ends. */
-static void sort_distribute(const struct sketch_cell *cells, size_t count,
-			    const struct sort_range *range, struct sketch_cell *scratch,
-			    uint32_t *end)
+/* Moves cells into their parts in scratch. Returns the size of the largest. */
+static inline __attribute__((always_inline)) size_t
+sort_distribute(const struct sketch_cell *cells, size_t count, struct sort_parts *parts,
+		struct sketch_cell *scratch, bool positive)
 {
-	uint32_t sum = 0;
+	uint32_t sizes[1 << SORT_BITS], largest = 0;
 
-	memset(end, 0, range->parts * sizeof(*end));
+	memset(sizes, 0, parts->count * sizeof(*sizes));
 	for (size_t i = 0; i < count; i++)
-		end[sort_part(range, cells[i].value)]++;
-	for (size_t p = 0; p < range->parts; p++) {
-		uint32_t size = end[p];
-
-		end[p] = sum;
-		sum += size;
+		sizes[sort_part(parts, cells[i].value, positive)]++;
+	for (size_t p = 0; p < parts->count; p++) {
+		parts->end[p] = scratch;
+		scratch += sizes[p];
+		largest = sizes[p] > largest ? sizes[p] : largest;
 	}
 	for (size_t i = 0; i < count; i++)
-		scratch[end[sort_part(range, cells[i].value)]++] = cells[i];
+		*parts->end[sort_part(parts, cells[i].value, positive)]++ = cells[i];
+	return largest;
 }
 
 static void sort_radix(struct sketch_cell *cells, size_t count, struct sketch_cell *scratch)
 {
-	uint32_t end[1 << SORT_BITS], begin = 0;
-	struct sort_range range;
+	struct sketch_cell *begin = scratch;
+	struct sort_parts parts;
+	size_t largest;
 
-	if (!sort_find_range(cells, count, &range))
+	if (sort_in_order(cells, count))
 		return;
-	sort_distribute(cells, count, &range, scratch, end);
-	for (size_t p = 0; p < range.parts; p++) {
-		if (end[p] - begin > SORT_SMALL)
-			sort_radix(scratch + begin, end[p] - begin, cells + begin);
-		begin = end[p];
+	sort_cut(cells, count, &parts);
+	if (parts.low >= sketch_key(0))
+		largest = sort_distribute(cells, count, &parts, scratch, true);
+	else
+		largest = sort_distribute(cells, count, &parts, scratch, false);
+	for (size_t p = 0; p < parts.count && largest > SORT_SMALL; p++) {
+		size_t size = (size_t)(parts.end[p] - begin);
+
+		if (size > SORT_SMALL)
+			sort_radix(begin, size, cells + (begin - scratch));
+		begin = parts.end[p];
 	}
 	sort_insertion(scratch, count, cells);
 }
