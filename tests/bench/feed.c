@@ -2,7 +2,7 @@
 /*
  * feed.c - an agent that does nothing but send: what a relay can take.
  *
- *     feed HOST PORT SECONDS KEYS VALUES_PER_GROUP
+ *     feed HOST PORT SECONDS KEYS VALUES_PER_GROUP [WINDOW]
  *
  * Speaks the real protocol (HELLO, OPEN, BATCH, waits for COMMITTED) over one blocking
  * connection, with one stream over all partitions. The samples are sealed into batches before the clock
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FEED_WINDOW      64 /* batches in flight a partition */
+#define FEED_WINDOW      64 /* batches in flight a partition, if nothing else is said */
 #define FEED_NAME_BYTES  32
 
 struct feed_lane {
@@ -34,7 +34,7 @@ struct feed {
 	int fd;
 	struct stream_id stream;
 	uint32_t partitions;
-	uint64_t cfg;
+	uint64_t cfg, window;
 	struct feed_lane *lanes;
 	struct buf in, out;
 };
@@ -244,7 +244,7 @@ static double feed_run(struct feed *f, double seconds)
 			struct feed_lane *lane = &f->lanes[p];
 
 			while (open && batch_writer_groups(&lane->writer) > 0 &&
-			       lane->seq - lane->committed < FEED_WINDOW)
+			       lane->seq - lane->committed < f->window)
 				feed_send(f, p);
 			in_flight += lane->seq - lane->committed;
 			feed_flush(f);
@@ -257,13 +257,15 @@ static double feed_run(struct feed *f, double seconds)
 
 int main(int argc, char **argv)
 {
-	struct feed f = { .fd = -1 };
+	struct feed f = { .fd = -1, .window = FEED_WINDOW };
 	uint64_t groups = 0, batches = 0;
 	size_t values;
 	double seconds;
 
-	if (argc != 6)
-		feed_die("usage: feed HOST PORT SECONDS KEYS VALUES_PER_GROUP");
+	if (argc != 6 && argc != 7)
+		feed_die("usage: feed HOST PORT SECONDS KEYS VALUES_PER_GROUP [WINDOW]");
+	if (argc == 7)
+		f.window = strtoul(argv[6], NULL, 10);
 	values = strtoul(argv[5], NULL, 10);
 	buf_init(&f.in, (size_t)8 << 20);
 	buf_init(&f.out, (size_t)64 << 20);

@@ -26,29 +26,58 @@ from fleet_bench import bench_fleet, bench_memory
 from conftest import Stack, ask, send, this_hour, total, wait_count, wait_for
 from test_slow_clients import SLOW, Crowd, allow_files, measure, p99
 
+def feed_relay(relay, *arguments):
+    """Feeds a relay on core 0 from core 1: what feed.c says, and the relay's own seconds, cells and bytes."""
+    host, port = relay.listen.rsplit(":", 1)
+    counters = ("process_cpu_seconds_total", "hourglass_relay_commit_cells_total")
+    before, rss = [total(relay, name) for name in counters], relay.rss_bytes()
+    fed = json.loads(subprocess.run(pin(1, [f"{BUILD}/bench/feed", host, port, *map(str, arguments)]),
+                                    capture_output=True, check=True).stdout)
+    cpu, cells = (total(relay, name) - was for name, was in zip(counters, before))
+    return {**fed, "cpu": cpu, "cells": cells, "grown": relay.rss_bytes() - rss}
+
+
+def start_fed_relay(stack, **options):
+    """Redis on core 1 and a relay on core 0."""
+    stack.start_redis()
+    relay = stack.start_relay(**options)
+    os.sched_setaffinity(relay.pid, {0})
+    os.sched_setaffinity(stack.redis_process.pid, {1 % CORES})
+    return relay
+
+
 def bench_relay(seconds):
-    """Samples merged and committed a second by one relay on one core, fed by tests/bench/feed.c."""
-    for keys, values in ((1000, 100), (1000, 10), (10000, 1)):
+    """Samples merged and cells committed a second by one relay on one core, fed by tests/bench/feed.c."""
+    for keys, values, commit_ms in ((1000, 100, 500), (1000, 100, 50), (1000, 10, 500), (10000, 1, 500)):
         stack = Stack()
         try:
-            stack.start_redis()
-            relay = stack.start_relay(commit_ms=500)
-            os.sched_setaffinity(relay.pid, {0})
-            os.sched_setaffinity(stack.redis_process.pid, {1 % CORES})
-            host, port = relay.listen.rsplit(":", 1)
-            cpu, rss = total(relay, "process_cpu_seconds_total"), relay.rss_bytes()
-            fed = json.loads(subprocess.run(
-                pin(1, [f"{BUILD}/bench/feed", host, port, str(seconds), str(keys), str(values)]),
-                capture_output=True, check=True).stdout)
-            cpu = total(relay, "process_cpu_seconds_total") - cpu
-            print(f"  relay, {keys} keys, {values} values a group: {fed['samples'] / fed['seconds']:,.0f}"
-                  f" samples/s and {fed['groups'] / fed['seconds']:,.0f} groups/s committed; "
-                  f"{cpu / fed['seconds'] * 100:.0f} % of its core, "
-                  f"{fed['samples'] / max(cpu, 1e-9):,.0f} samples a CPU second, "
-                  f"RSS {relay.rss_bytes() / 1e6:.0f} MB, "
-                  f"{(relay.rss_bytes() - rss) / keys:,.0f} bytes a live key", flush=True)
+            fed = feed_relay(start_fed_relay(stack, commit_ms=commit_ms), seconds, keys, values)
+            print(f"  relay, {keys} keys, {values} values a group, commits each {commit_ms} ms: "
+                  f"{fed['samples'] / fed['seconds']:,.0f} samples/s and "
+                  f"{fed['groups'] / fed['seconds']:,.0f} groups/s committed; "
+                  f"{fed['cpu'] / fed['seconds'] * 100:.0f} % of its core, "
+                  f"{fed['samples'] / max(fed['cpu'], 1e-9):,.0f} samples a CPU second, "
+                  f"{fed['grown'] / keys:,.0f} bytes a live key", flush=True)
         finally:
             stack.close()
+    bench_cells(seconds)
+
+
+def bench_cells(seconds):
+    """One batch at a time in each partition, so that every group is a cell written: Redis is the limit."""
+    stack = Stack()
+    try:
+        relay = start_fed_relay(stack, commit_ms=1, store_share=100)
+        used = stack.redis().info("cpu")
+        fed = feed_relay(relay, seconds, 16000, 1, 1)
+        now = stack.redis().info("cpu")
+        redis = sum(now[name] - used[name] for name in ("used_cpu_user", "used_cpu_sys"))
+        print(f"  relay, 16000 keys of one value, each group a cell: {fed['cells'] / fed['seconds']:,.0f} "
+              f"cells/s written; {fed['cpu'] / fed['seconds'] * 100:.0f} % of its core, "
+              f"{redis / fed['seconds'] * 100:.0f} % of Redis' ({redis / fed['cells'] * 1e6:.1f} us a cell), "
+              f"which feeds too", flush=True)
+    finally:
+        stack.close()
 
 
 def bench_visible(samples):
