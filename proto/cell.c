@@ -154,9 +154,10 @@ static void cell_count_samples(struct cell *c, uint64_t samples, bool sampled)
  * stream for good. */
 static int cell_add_weight(struct sketch *sketch, double value, uint64_t run, uint64_t weight)
 {
-	uint64_t room = CELL_WEIGHT_MAX - sketch_count(sketch);
-	uint64_t total = run > room / weight ? room : run * weight;
+	uint64_t room = CELL_WEIGHT_MAX - sketch_count(sketch), total;
 
+	if (__builtin_mul_overflow(run, weight, &total) || total > room)
+		total = room;
 	return total > 0 ? sketch_add(sketch, value, total) : 0;
 }
 

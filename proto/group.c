@@ -177,13 +177,36 @@ static int group_next_decimal(struct group_reader *r, double *value, uint64_t *r
 	return 1;
 }
 
-int group_next(struct group_reader *r, double *value, uint64_t *run)
+/* Apart, so that the short way in group_next needs no stack. */
+static __attribute__((noinline)) int group_next_any(struct group_reader *r, double *value,
+						    uint64_t *run)
 {
 	if (r->codec == GROUP_DECIMAL)
 		return group_next_decimal(r, value, run);
 	if (r->codec == GROUP_FLOAT64)
 		return group_next_float64(r, value, run);
 	return ERR_MALFORMED;
+}
+
+/* A step and a count of one byte each, as in nearly all runs but the first of a group. */
+static inline bool group_short_run(const struct group_reader *r)
+{
+	const uint8_t *at = r->in.at;
+
+	return r->codec == GROUP_DECIMAL && r->runs > 0 && !r->first && r->in.end - at >= 2 &&
+	       !((at[0] | at[1]) & 0x80) && at[0] != 0 &&
+	       r->mantissa <= GROUP_MANTISSA_MAX - 0x7f;
+}
+
+int group_next(struct group_reader *r, double *value, uint64_t *run)
+{
+	if (!group_short_run(r))
+		return group_next_any(r, value, run);
+	r->runs--;
+	r->mantissa += *r->in.at++;
+	*run = (uint64_t)*r->in.at++ + 1;
+	*value = (double)r->mantissa / r->scale;
+	return 1;
 }
 
 /* 0 when the group has been read to its end and nothing is left over. */
