@@ -66,6 +66,15 @@ static bool buf_grow(struct buf *b, size_t size)
 	return true;
 }
 
+void buf_reserve(struct buf *b, size_t size)
+{
+	int failed = b->failed;
+
+	if (!failed && size > b->capacity - b->size)
+		(void)buf_grow(b, size);
+	b->failed = failed;
+}
+
 uint8_t *buf_extend(struct buf *b, size_t size)
 {
 	uint8_t *at;

@@ -4,11 +4,11 @@
 #include "proto/utf8.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define JSON_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
@@ -94,6 +94,18 @@ static bool json_special(uint8_t byte)
 	       byte == '&' || byte == 0x7f;
 }
 
+/* Most bytes are, so they are found without a call each. */
+static bool json_plain(uint8_t byte)
+{
+	const uint64_t one = 1;
+	const uint64_t plain[] = {
+		~UINT64_C(0) << ' ' & ~(one << '"' | one << '&' | one << '<' | one << '>'),
+		~(one << ('\\' - 64) | one << (0x7f - 64)),
+	};
+
+	return byte < 0x80 && (plain[byte >> 6] >> (byte & 63) & 1);
+}
+
 static void json_put_special(struct buf *out, uint8_t byte)
 {
 	char letter = json_short_escape(byte);
@@ -104,13 +116,11 @@ static void json_put_special(struct buf *out, uint8_t byte)
 		buf_printf(out, "\\u%04x", byte);
 }
 
-/* Writes a string, in runs of what needs no change. */
-static void json_put_text(struct buf *out, struct slice text)
+/* Writes text, of which so much is known to be plain, in runs of what needs no change. */
+static void json_put_odd(struct buf *out, struct slice text, size_t at)
 {
 	size_t kept = 0; /* written so far */
-	size_t at = 0;
 
-	buf_put_u8(out, '"');
 	while (at < text.size) {
 		bool valid;
 		size_t size = utf8_sequence(slice_of(text.ptr + at, text.size - at), &valid);
@@ -127,6 +137,26 @@ static void json_put_text(struct buf *out, struct slice text)
 	}
 	if (kept < at)
 		buf_put(out, text.ptr + kept, at - kept);
+}
+
+static void json_put_text(struct buf *out, struct slice text)
+{
+	uint8_t *whole;
+	size_t at = 0;
+
+	while (at < text.size && json_plain(text.ptr[at]))
+		at++;
+	if (at == text.size) {
+		whole = buf_extend(out, text.size + 2);
+		if (!whole)
+			return;
+		whole[0] = whole[text.size + 1] = '"';
+		if (text.size > 0)
+			memcpy(whole + 1, text.ptr, text.size);
+		return;
+	}
+	buf_put_u8(out, '"');
+	json_put_odd(out, text, at);
 	buf_put_u8(out, '"');
 }
 
@@ -154,16 +184,42 @@ void json_text(struct json *j, const char *text)
 	json_text_slice(j, slice_text(text));
 }
 
+/* Writes digits and a terminator. Not printf: an answer is full of them. */
+static void json_print_u64(uint64_t value, char *out)
+{
+	uint64_t rest = value;
+
+	do
+		out++;
+	while ((rest /= 10) > 0);
+	*out = '\0';
+	do
+		*--out = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+}
+
+static const char *json_print_i64(int64_t value, char out[JSON_NUMBER_SIZE])
+{
+	out[0] = '-';
+	json_print_u64(value < 0 ? -(uint64_t)value : (uint64_t)value, out + (value < 0));
+	return out;
+}
+
 void json_u64(struct json *j, uint64_t value)
 {
+	char text[JSON_NUMBER_SIZE];
+
 	json_element(j);
-	buf_printf(j->out, "%" PRIu64, value);
+	json_print_u64(value, text);
+	buf_put_text(j->out, text);
 }
 
 void json_i64(struct json *j, int64_t value)
 {
+	char text[JSON_NUMBER_SIZE];
+
 	json_element(j);
-	buf_printf(j->out, "%" PRId64, value);
+	buf_put_text(j->out, json_print_i64(value, text));
 }
 
 void json_bool(struct json *j, bool value)
@@ -257,10 +313,8 @@ const char *json_format_number(double value, char out[JSON_NUMBER_SIZE])
 	char *at = out;
 
 	assert(isfinite(value));
-	if (fabs(value) < 1e15 && value == (double)(int64_t)value) {
-		snprintf(out, JSON_NUMBER_SIZE, "%" PRId64, (int64_t)value);
-		return out;
-	}
+	if (fabs(value) < 1e15 && value == (double)(int64_t)value)
+		return json_print_i64((int64_t)value, out);
 	if (value < 0)
 		*at++ = '-';
 	json_decimal_shortest(fabs(value), &d);

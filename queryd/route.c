@@ -11,7 +11,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #define PARTS 4
 
@@ -435,12 +437,17 @@ static struct slice without_authority(struct slice path)
 int route_parse(struct slice path, struct slice query, int64_t now_second,
 		struct route_request *out, struct route_refusal *why)
 {
-	struct router r = { .query = query, .now_second = now_second, .out = out, .why = why };
+	struct router r; /* but for its text, which is not cleared for each request */
 	struct slice parts[PARTS];
 	size_t count;
 	int status;
 
-	*out = (struct route_request){ .route = ROUTE_NONE };
+	r.query = query;
+	r.now_second = now_second;
+	r.out = out;
+	r.why = why;
+	memset(out, 0, offsetof(struct route_request, key));
+	out->route = ROUTE_NONE;
 	if (path.size + query.size > ROUTE_URL_BYTES)
 		return route_refuse(why, 414, "too_large", "a URL is at most %d bytes",
 				    ROUTE_URL_BYTES);

@@ -68,19 +68,20 @@ enum route_step {
 
 struct route_request {
 	enum route route;
-	/* Canonical; of /v1/keys: `after`; of /v1/query and /v1/top: the text of `match`. */
-	uint8_t key[LIMIT_SERIES_BYTES];
-	size_t key_size;
 	struct stat_asked stat;
 	enum kind kind;          /* 0: any that has the stat */
 	int64_t from_hour;       /* [from, to); of MOVING only to */
 	int64_t to_hour;
 	enum route_step step;
-	struct glob match;       /* KEYS, QUERY, TOP_KEYS */
 	uint32_t limit;          /* KEYS, TOP_KEYS; MOVING: n */
-	uint8_t by[ROUTE_BY_BYTES]; /* QUERY: the tag to group by, if by_size > 0 */
-	size_t by_size;
 	const struct page_file *page; /* PAGE */
+	size_t key_size;
+	size_t by_size;
+	/* From here on 16 KiB that mean nothing until they are written, and are not cleared for each request.
+	 * key is canonical; of /v1/keys: `after`; of /v1/query and /v1/top: the text of `match`. */
+	uint8_t key[LIMIT_SERIES_BYTES];
+	uint8_t by[ROUTE_BY_BYTES]; /* QUERY: the tag to group by, if by_size > 0 */
+	struct glob match;          /* KEYS, QUERY, TOP_KEYS */
 };
 
 struct route_refusal {

@@ -2,9 +2,11 @@
 #include "proto/json.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -112,6 +114,32 @@ static void bytes_that_are_no_utf8_become_replacement_characters(void **state)
 	buf_release(&b);
 }
 
+static void integers_are_what_printf_makes_them(void **state)
+{
+	struct buf b;
+	char expected[32];
+	uint64_t power = 1;
+	int shift, i;
+
+	(void)state;
+	buf_init(&b, 4096);
+	for (i = 0; i < 20 * 3; i++, power *= i % 3 ? 1 : 10) {
+		uint64_t value = power + (uint64_t)(i % 3) - 1;
+		struct json j = json_begin(&b);
+		json_u64(&j, value);
+		(void)snprintf(expected, sizeof(expected), "%" PRIu64, value);
+		assert_written(&b, expected);
+	}
+	for (shift = 0; shift < 63; shift++) {
+		int64_t value = -(INT64_C(1) << shift);
+		struct json j = json_begin(&b);
+		json_i64(&j, value);
+		(void)snprintf(expected, sizeof(expected), "%" PRId64, value);
+		assert_written(&b, expected);
+	}
+	buf_release(&b);
+}
+
 static void numbers_take_their_shortest_form(void **state)
 {
 	static const struct {
@@ -174,6 +202,7 @@ int main(void)
 		cmocka_unit_test(elements_are_set_apart_by_commas),
 		cmocka_unit_test(text_is_escaped_for_json_and_for_a_page),
 		cmocka_unit_test(bytes_that_are_no_utf8_become_replacement_characters),
+		cmocka_unit_test(integers_are_what_printf_makes_them),
 		cmocka_unit_test(numbers_take_their_shortest_form),
 		cmocka_unit_test(any_double_reads_back_the_same),
 	};
