@@ -10,10 +10,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Of keys of at most LIMIT_SERIES_BYTES, so many make no large command (redis_link.c: 64 KiB). */
+#define SMALL_ARGS 7
+
 /* Which command of which fetch a reply is for. */
 struct fetch_slot {
 	struct fetch *fetch;
 	size_t command;
+	struct fetch_waiter waiter; /* of fetch_read */
 };
 
 struct fetch {
@@ -32,9 +36,27 @@ struct fetch {
 	int status;
 };
 
+static int send_read(void *redis, struct slice key, redis_reply_fn reply, void *arg)
+{
+	const struct slice argv[] = { slice_text("HGETALL"), key };
+
+	return redis_command(redis, rkey_slot(key), 2, argv, reply, arg);
+}
+
 void fetches_init(struct fetches *f, struct redis *redis, const struct fleet *fleet)
 {
 	*f = (struct fetches){ .redis = redis, .fleet = fleet };
+	fetch_shares_init(&f->shares, send_read, redis);
+}
+
+void fetches_end_turn(struct fetches *f)
+{
+	fetch_shares_end_turn(&f->shares);
+}
+
+uint64_t fetches_shared(const struct fetches *f)
+{
+	return f->shares.joined;
 }
 
 const struct fleet *fetch_fleet(const struct fetch *f)
@@ -107,7 +129,7 @@ static void send_more(struct fetch *f)
 	while (f->status == 0 && f->outstanding < FETCH_WINDOW && find_next(f, count)) {
 		size_t index = f->at_command++;
 
-		f->slots[index] = (struct fetch_slot){ f, index };
+		f->slots[index] = (struct fetch_slot){ .fetch = f, .command = index };
 		f->status = f->verbs->send(f, f->work, index);
 		f->outstanding += f->status == 0;
 	}
@@ -135,8 +157,20 @@ static void on_reply(void *arg, int status, const redisReply *reply)
 
 int fetch_send(struct fetch *f, size_t index, size_t argc, const struct slice *argv)
 {
+	/* A large command leaves at once, and takes along what was gathered before it. */
+	if (argc > SMALL_ARGS)
+		fetches_end_turn(f->all);
 	return redis_command(f->all->redis, rkey_slot(argv[1]), argc, argv, on_reply,
 			     &f->slots[index]);
+}
+
+int fetch_read(struct fetch *f, size_t index, struct slice key)
+{
+	struct fetch_waiter *waiter = &f->slots[index].waiter;
+
+	waiter->reply = on_reply;
+	waiter->arg = &f->slots[index];
+	return fetch_share_read(&f->all->shares, key, waiter);
 }
 
 /* Starts a round. */
@@ -175,21 +209,23 @@ static void run_rounds(struct fetch *f)
 void fetch_start(struct fetches *all, const struct fetch_verbs *verbs, void *work,
 		 uint64_t deadline_ms, fetch_done done, void *arg)
 {
-	struct fetch *f = calloc(1, sizeof(*f));
+	struct fetch *f = malloc(sizeof(*f));
 
 	if (!f) {
 		verbs->free(work);
 		done(arg, -ENOMEM, NULL);
 		return;
 	}
-	f->all = all;
-	f->verbs = verbs;
-	f->work = work;
-	f->deadline_ms = deadline_ms;
-	f->done = done;
-	f->arg = arg;
-	f->next = all->open;
-	f->at = &all->open;
+	*f = (struct fetch){
+		.all = all,
+		.next = all->open,
+		.at = &all->open,
+		.verbs = verbs,
+		.work = work,
+		.deadline_ms = deadline_ms,
+		.done = done,
+		.arg = arg,
+	};
 	if (f->next)
 		f->next->at = &f->next;
 	all->open = f;

@@ -3,7 +3,8 @@
  *
  * Sends a round's commands, FETCH_WINDOW of them under way at a time, so that a large question
  * does not stand in the way of small ones on the same connection; puts the answers in, and goes on
- * round by round. Each fetch has a deadline: when it passes, its owner is told at once, and what is
+ * round by round. Reads of the same key that are asked for in one turn of the loop are one
+ * (fetch_share.h). Each fetch has a deadline: when it passes, its owner is told at once, and what is
  * still on its way is dropped when it comes. Without a connection a fetch ends at once. Nothing
  * is kept between fetches; many run at the same time.
  */
@@ -11,6 +12,7 @@
 #define QUERYD_FETCH_H
 
 #include "proto/store/redis.h"
+#include "queryd/fetch_share.h"
 #include "queryd/fleet.h"
 
 #include <stdbool.h>
@@ -25,6 +27,7 @@ struct fetches {
 	struct redis *redis;
 	const struct fleet *fleet;
 	struct fetch *open; /* newest first */
+	struct fetch_shares shares;
 	uint64_t count;
 };
 
@@ -59,6 +62,12 @@ void fetches_init(struct fetches *f, struct redis *redis, const struct fleet *fl
 void fetch_start(struct fetches *f, const struct fetch_verbs *verbs, void *work,
 		 uint64_t deadline_ms, fetch_done done, void *arg);
 
+/* A turn of the loop is over: what was asked for leaves. Called before that. */
+void fetches_end_turn(struct fetches *f);
+
+/* Reads that were not sent, because another was on its way. */
+uint64_t fetches_shared(const struct fetches *f);
+
 /* Ends those whose deadline has passed at now_ms. */
 void fetches_sweep(struct fetches *f, uint64_t now_ms);
 
@@ -69,6 +78,11 @@ const struct fleet *fetch_fleet(const struct fetch *f);
 
 /* Sends the command of that index; argv[1] is its key. 0, or what redis_command says. */
 int fetch_send(struct fetch *f, size_t index, size_t argc, const struct slice *argv)
+	__attribute__((warn_unused_result));
+
+/* Sends HGETALL of a key for the command of that index, or waits with those who have just asked for it: its
+ * place among the commands of the round must not matter. As above, -ENOMEM. */
+int fetch_read(struct fetch *f, size_t index, struct slice key)
 	__attribute__((warn_unused_result));
 
 #endif

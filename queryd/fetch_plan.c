@@ -153,7 +153,7 @@ static int send_command(struct fetch *f, const void *work, size_t index)
 		argv[1] = slice_text(rkey_day_manifest(tag, hour_day(command->hour), key));
 		break;
 	}
-	return fetch_send(f, index, 2, argv);
+	return command->first ? fetch_read(f, index, argv[1]) : fetch_send(f, index, 2, argv);
 }
 
 static int step(void *work)

@@ -44,6 +44,8 @@ static const struct tally_row rows[] = {
 	ROW("cell_bytes_read_total", TALLY_COUNTER, "Bytes of the cells read", cell_bytes),
 	ROW("hours_read_again_total", TALLY_COUNTER,
 	    "Hours read again because their partials changed meanwhile", retries),
+	ROW("manifests_shared_total", TALLY_COUNTER,
+	    "Manifests not read because another answer was just reading them", shared),
 	ROW("cache_hits_total", TALLY_COUNTER,
 	    "Hours of a key whose cells were in the cache, and current by their manifest", cache_hits),
 	ROW("cache_misses_total", TALLY_COUNTER, "Hours of a key that were not in the cache",

@@ -57,6 +57,7 @@ struct plan_command {
 	unsigned kinds; /* bits by plan_kind_index(); of FIRST and LAST one */
 	int64_t hour;   /* but of FIRST and LAST */
 	uint64_t pid;   /* of CELLS */
+	bool first;     /* of MANIFEST, DAY: no cells of the round are vouched for by it */
 	size_t slot;    /* private */
 };
 

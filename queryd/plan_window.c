@@ -71,11 +71,12 @@ void plan_window_release(struct plan_window *w)
 	w->count = 0;
 }
 
-static int ask_manifest(struct plan_window *w, size_t slot, struct plan_round *round)
+static int ask_manifest(struct plan_window *w, size_t slot, bool first, struct plan_round *round)
 {
 	const struct plan_command command = {
 		.ask = w->days ? PLAN_DAY : PLAN_MANIFEST,
 		.hour = w->hours[slot].hour,
+		.first = first,
 		.slot = slot,
 	};
 
@@ -97,7 +98,7 @@ static int start(struct plan_window *w, int64_t from_hour, int64_t to_hour, int6
 	for (; from_hour < to_hour && status == 0; from_hour += step) {
 		w->hours[w->count].hour = from_hour;
 		buf_init(&w->hours[w->count].kept, KEPT_BYTES);
-		status = ask_manifest(w, w->count++, round);
+		status = ask_manifest(w, w->count++, true, round);
 	}
 	return status;
 }
@@ -162,7 +163,7 @@ static int ask_cells(struct plan_window *w, size_t slot, struct plan_round *roun
 		command.pid = hour->listed.list[i].pid;
 		status = plan_round_add(round, &command);
 	}
-	return status ? status : ask_manifest(w, slot, round);
+	return status ? status : ask_manifest(w, slot, false, round);
 }
 
 /* Judges one hour after a round. 1 when it must be read (again), 0 when it is settled; -EAGAIN, what

@@ -136,6 +136,7 @@ static unsigned answer_health(struct queryd *q, struct http_request *request, bo
 static void refresh_gauges(struct queryd *q)
 {
 	tally_set(&q->metrics.in_flight, q->fetches.count);
+	tally_set(&q->metrics.shared, fetches_shared(&q->fetches));
 	tally_set(&q->metrics.redis_up, redis_is_up(q->redis));
 	tally_set(&q->metrics.partitions, fleet_partitions(&q->fleet));
 	tally_set(&q->metrics.names, names_count(&q->names));
@@ -207,7 +208,7 @@ void queryd_serve(void *queryd, struct http_request *request)
 	struct queryd *q = queryd;
 	const char *method = http_method(request);
 	uint64_t begun_ns = uv_hrtime();
-	struct route_request asked = { .route = ROUTE_NONE };
+	struct route_request asked;
 	const struct scope *scope = NULL;
 	struct route_refusal why, unfit;
 	unsigned sent;
@@ -281,11 +282,19 @@ static void on_tick(uv_timer_t *timer)
 	names_poll_tick(&q->names_poll);
 }
 
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct queryd *q = prepare->data;
+
+	fetches_end_turn(&q->fetches);
+}
+
 static void on_redis_closed(void *arg)
 {
 	struct queryd *q = arg;
 
 	uv_close((uv_handle_t *)&q->timer, NULL);
+	uv_close((uv_handle_t *)&q->prepare, NULL);
 	life_close(&q->life);
 }
 
@@ -369,9 +378,11 @@ static int start(struct queryd *q)
 	int status = life_init(&q->life, &q->loop, &events, q);
 
 	status = status ? status : uv_timer_init(&q->loop, &q->timer);
+	status = status ? status : uv_prepare_init(&q->loop, &q->prepare);
 	if (status < 0)
 		return status;
 	q->timer.data = q;
+	q->prepare.data = q;
 	status = start_redis(q);
 	status = status ? status : start_cache(q);
 	if (status < 0)
@@ -380,6 +391,7 @@ static int start(struct queryd *q)
 	if (status < 0)
 		return status;
 	uv_timer_start(&q->timer, on_tick, TICK_MS, TICK_MS);
+	uv_prepare_start(&q->prepare, on_prepare);
 	if (q->config->get)
 		return local_start(q);
 	status = http_listen(&q->loop, q->config->listen, "http", &options, queryd_serve, q,

@@ -38,6 +38,7 @@ struct queryd {
 	struct fetches fetches;
 	struct cache *cache; /* or NULL */
 	uv_timer_t timer;
+	uv_prepare_t prepare; /* before a turn's commands leave */
 	unsigned ticks;
 	int64_t drain_by_ms; /* 0: not draining */
 	struct metrics metrics;

@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Most answers about one key are shorter. */
+#define ONE_BYTES 512
+
 /* A request that waits for Redis. */
 struct question {
 	struct queryd *queryd;
@@ -34,6 +37,7 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 	}
 	about->verdict = queryd_verdict(q, about->to_hour);
 	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_reserve(&body, ONE_BYTES);
 	answer_result(&body, about, &result);
 	if (about->route != ROUTE_HOUR && about->route != ROUTE_DAY)
 		return respond_json(question->request, q->config, 200, &body);
@@ -72,23 +76,27 @@ unsigned serve_one(struct queryd *q, struct http_request *request,
 		return queryd_refuse_store(q, request, ERR_STORE_DOWN, NULL);
 	if (plan_new(asked, &settings, &plan) < 0)
 		return queryd_refuse_store(q, request, -ENOMEM, NULL);
-	question = calloc(1, sizeof(*question));
+	question = malloc(sizeof(*question));
 	if (!question) {
 		plan_free(plan);
 		return queryd_refuse_store(q, request, -ENOMEM, NULL);
 	}
-	question->queryd = q;
-	question->request = request;
-	question->begun_ns = begun_ns;
-	question->kind = asked->kind;
-	question->now_second = settings.now_second;
-	question->about.key = plan_key(plan);
-	question->about.route = asked->route;
-	question->about.stat = asked->stat;
-	question->about.step = asked->step;
-	question->about.limit = asked->limit;
-	question->about.from_hour = asked->from_hour;
-	question->about.to_hour = asked->to_hour;
+	*question = (struct question){
+		.queryd = q,
+		.request = request,
+		.begun_ns = begun_ns,
+		.kind = asked->kind,
+		.now_second = settings.now_second,
+		.about = {
+			.key = plan_key(plan),
+			.route = asked->route,
+			.stat = asked->stat,
+			.step = asked->step,
+			.limit = asked->limit,
+			.from_hour = asked->from_hour,
+			.to_hour = asked->to_hour,
+		},
+	};
 	fetch_start(&q->fetches, &fetch_plan, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS,
 		    on_fetched, question);
 	return 0;

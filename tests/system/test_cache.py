@@ -2,11 +2,13 @@
 """queryd's cache: what it says is what a queryd without one says, at once, whatever is written meanwhile.
 
 Each question goes to two of them, to one without a cache first; so the other has no moment to be behind in."""
+import http.client
+import json
 import os
 import signal
 import time
 
-from conftest import ask, http, send, total, wait_count, wait_for
+from conftest import ask, http as get, send, total, wait_count, wait_for
 from test_compaction import BUSY, IDLE, is_done, past_day, restart, spell, start
 from test_tokens import make_token, request
 
@@ -27,8 +29,8 @@ class Both:
 
     def same(self, path):
         """What both answer: the values of the one without a cache."""
-        expected = http(self.plain, path)
-        got = http(self.cached, path)
+        expected = get(self.plain, path)
+        got = get(self.cached, path)
         for _, answer in (expected, got):
             for watched in ("complete", "waiting", "gone"):  # each hears of agents by itself
                 answer.pop(watched, None)
@@ -38,7 +40,7 @@ class Both:
     def rise(self, path, what):
         """How much a counter rises by asking the one with a cache."""
         before = counted(self.cached, what)
-        assert http(self.cached, path)[0] == 200
+        assert get(self.cached, path)[0] == 200
         return counted(self.cached, what) - before
 
 
@@ -129,3 +131,25 @@ def test_a_token_hears_nothing_of_what_another_has_asked(stack):
     assert request(queryd, theirs)[0] == 401
     assert '"value":17' in request(queryd, ours, mine)[2]
     assert request(queryd, theirs, other)[2] == before
+
+
+def test_requests_at_once_share_a_manifest_and_are_right(stack):
+    _, agent, _ = stack.start_all(relays=1)
+    both = Both(stack)
+    second = past_day() + 10800
+    send(agent, f"{KEY}:1|ms|T{second}\n{KEY}:3|ms|T{second}")
+    wait_count(both.plain, KEY, 2, spell(second))
+    path = paths(second)[0]
+    host, port = both.cached.listen.rsplit(":", 1)
+    connections = [http.client.HTTPConnection(host, int(port), timeout=60) for _ in range(8)]
+
+    def share():
+        for one in connections:
+            one.request("GET", path)
+        for one in connections:
+            answer = one.getresponse()
+            assert answer.status == 200 and json.loads(answer.read())["value"] == 2
+        return total(both.cached, "hourglass_queryd_manifests_shared_total") > 0
+    wait_for(share, "some came in the same turn")
+    for one in connections:
+        one.close()
