@@ -215,6 +215,15 @@ static void stream_drained(struct stream *s)
 
 static void stream_pump(struct stream *s);
 
+/* Goes on with what is pending, or says that nothing is. */
+static void stream_go_on(struct stream *s)
+{
+	if (s->pending.size > 0)
+		stream_pump(s);
+	else
+		stream_drained(s);
+}
+
 static void stream_on_written(uv_write_t *request, int status)
 {
 	struct stream *s = request->data;
@@ -225,10 +234,8 @@ static void stream_on_written(uv_write_t *request, int status)
 		return;
 	if (status < 0)
 		stream_end(s, status);
-	else if (s->pending.size > 0)
-		stream_pump(s);
 	else
-		stream_drained(s);
+		stream_go_on(s);
 }
 
 /* Hands all of pending but its first `sent` bytes to libuv. */
@@ -279,12 +286,8 @@ static void stream_on_idle(uv_idle_t *idle)
 	struct stream *s = idle->data;
 
 	uv_idle_stop(idle);
-	if (s->writing)
-		return;
-	if (s->pending.size > 0)
-		stream_pump(s);
-	else
-		stream_drained(s);
+	if (!s->writing)
+		stream_go_on(s);
 }
 
 /* As stream_pump, but leaves `drained` to the idle handle: the owner is in the midst of
@@ -369,12 +372,8 @@ static void stream_flush(struct stream *s)
 		return;
 	}
 	uv_timer_start(&s->timer, stream_flush_expired, STREAM_FLUSH_MS, 0);
-	if (s->writing)
-		return;
-	if (s->pending.size > 0)
-		stream_pump(s);
-	else
-		stream_drained(s);
+	if (!s->writing)
+		stream_go_on(s);
 }
 
 void stream_close(struct stream *s, bool flush)

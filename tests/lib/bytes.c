@@ -38,6 +38,14 @@ struct slice bytes_of_hex(const char *hex, uint8_t *out, size_t room)
 	return slice_of(out, size);
 }
 
+void bytes_assert_same(struct buf a, struct buf b)
+{
+	assert_int_equal(a.size, b.size);
+	assert_memory_equal(a.data, b.data, a.size);
+	buf_release(&a);
+	buf_release(&b);
+}
+
 void bytes_assert_hex(struct slice bytes, const char *hex)
 {
 	uint8_t expected[4096];

@@ -8,6 +8,7 @@
 #ifndef TESTS_LIB_BYTES_H
 #define TESTS_LIB_BYTES_H
 
+#include "proto/buf.h"
 #include "proto/slice.h"
 
 #include <stddef.h>
@@ -21,6 +22,9 @@ void bytes_assert_hex(struct slice bytes, const char *hex);
 
 /* The bytes that hex says, in out (room for `room`); returns a view of them. */
 struct slice bytes_of_hex(const char *hex, uint8_t *out, size_t room);
+
+/* Fails the test unless both hold the same bytes; releases both. */
+void bytes_assert_same(struct buf a, struct buf b);
 
 /* Calls try with an exact copy of every shorter prefix of bytes. */
 void bytes_each_prefix(struct slice bytes, void (*try)(struct slice mutant, void *arg), void *arg);

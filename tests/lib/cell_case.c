@@ -3,6 +3,7 @@
 
 #include "proto/hash.h"
 #include "proto/limits.h"
+#include "tests/lib/bytes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,11 +166,5 @@ struct buf cell_case_encode(struct cell *c)
 
 void assert_same_cell(struct cell *a, struct cell *b)
 {
-	struct buf left = cell_case_encode(a);
-	struct buf right = cell_case_encode(b);
-
-	assert_int_equal(left.size, right.size);
-	assert_memory_equal(left.data, right.data, left.size);
-	buf_release(&left);
-	buf_release(&right);
+	bytes_assert_same(cell_case_encode(a), cell_case_encode(b));
 }

@@ -3,6 +3,7 @@
 
 #include "proto/err.h"
 #include "proto/hash.h"
+#include "tests/lib/bytes.h"
 
 #include <float.h>
 #include <math.h>
@@ -74,13 +75,7 @@ static int get(struct slice bytes, struct cell_gauge_state *g)
 
 static void assert_same(const struct cell_gauge_state *a, const struct cell_gauge_state *b)
 {
-	struct buf left = put(a);
-	struct buf right = put(b);
-
-	assert_int_equal(left.size, right.size);
-	assert_memory_equal(left.data, right.data, left.size);
-	buf_release(&left);
-	buf_release(&right);
+	bytes_assert_same(put(a), put(b));
 }
 
 /* What happened in one second at one agent, from a seed: whole numbers, so that sums are exact. */

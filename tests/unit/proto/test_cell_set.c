@@ -3,6 +3,7 @@
 
 #include "proto/err.h"
 #include "proto/hash.h"
+#include "tests/lib/bytes.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -82,13 +83,7 @@ static int get(struct slice bytes, struct cell_set *s)
 
 static void assert_same(const struct cell_set *a, const struct cell_set *b)
 {
-	struct buf left = put(a);
-	struct buf right = put(b);
-
-	assert_int_equal(left.size, right.size);
-	assert_memory_equal(left.data, right.data, left.size);
-	buf_release(&left);
-	buf_release(&right);
+	bytes_assert_same(put(a), put(b));
 }
 
 static void a_member_counts_once(void **state)

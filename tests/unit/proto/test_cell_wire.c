@@ -5,6 +5,7 @@
 #include "proto/group.h"
 #include "proto/hash.h"
 #include "proto/limits.h"
+#include "tests/lib/bytes.h"
 #include "tests/lib/cell_case.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,61 +56,74 @@ static void bytes_read_back_are_the_same(void **state)
 	}
 }
 
-static void every_truncation_is_refused(void **state)
+/* Calls try with the bytes of a cell of each kind that things happened to. */
+static void each_encoding(uint64_t from, uint64_t to, void (*try)(struct slice bytes))
 {
-	(void)state;
 	for (size_t i = 0; i < CELL_CASE_KINDS; i++) {
-		struct cell *c = cell_case_history(cell_case_kinds[i], 100, 120);
+		struct cell *c = cell_case_history(cell_case_kinds[i], from, to);
 		struct buf out = cell_case_encode(c);
 
-		for (size_t size = 0; size < out.size; size++)
-			assert_refused(slice_of(out.data, size));
-		buf_put_u8(&out, 0);
-		assert_refused(buf_view(&out));
+		try(buf_view(&out));
 		cell_free(c);
 		buf_release(&out);
 	}
 }
 
+static void refuse(struct slice mutant, void *arg)
+{
+	(void)arg;
+	assert_refused(mutant);
+}
+
+static void refuse_truncations(struct slice bytes)
+{
+	uint8_t *longer = calloc(1, bytes.size + 1);
+
+	assert_non_null(longer);
+	bytes_each_prefix(bytes, refuse, NULL);
+	memcpy(longer, bytes.ptr, bytes.size);
+	assert_refused(slice_of(longer, bytes.size + 1));
+	free(longer);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+	(void)state;
+	each_encoding(100, 120, refuse_truncations);
+}
+
 /* With its checksum made good again: the body itself knows where it ends. */
+static void refuse_sealed_truncations(struct slice bytes)
+{
+	uint8_t *copy = malloc(bytes.size + 1);
+
+	assert_non_null(copy);
+	for (size_t size = 4; size < bytes.size + 2; size++) {
+		if (size == bytes.size)
+			continue;
+		memset(copy, 0, bytes.size + 1);
+		memcpy(copy, bytes.ptr, size < bytes.size ? size : bytes.size - 4);
+		seal(copy, size);
+		assert_refused(slice_of(copy, size));
+	}
+	free(copy);
+}
+
 static void every_sealed_truncation_is_refused(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < CELL_CASE_KINDS; i++) {
-		struct cell *c = cell_case_history(cell_case_kinds[i], 100, 104);
-		struct buf out = cell_case_encode(c);
-		uint8_t *copy = malloc(out.size + 1);
+	each_encoding(100, 104, refuse_sealed_truncations);
+}
 
-		assert_non_null(copy);
-		for (size_t size = 4; size < out.size + 2; size++) {
-			if (size == out.size)
-				continue;
-			memset(copy, 0, out.size + 1);
-			memcpy(copy, out.data, size < out.size ? size : out.size - 4);
-			seal(copy, size);
-			assert_refused(slice_of(copy, size));
-		}
-		free(copy);
-		cell_free(c);
-		buf_release(&out);
-	}
+static void refuse_flips(struct slice bytes)
+{
+	bytes_each_flip(bytes, refuse, NULL);
 }
 
 static void every_flipped_bit_is_refused(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < CELL_CASE_KINDS; i++) {
-		struct cell *c = cell_case_history(cell_case_kinds[i], 200, 220);
-		struct buf out = cell_case_encode(c);
-
-		for (size_t bit = 0; bit < 8 * out.size; bit++) {
-			out.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
-			assert_refused(buf_view(&out));
-			out.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
-		}
-		cell_free(c);
-		buf_release(&out);
-	}
+	each_encoding(200, 220, refuse_flips);
 }
 
 static void why_it_is_refused_is_said(void **state)
@@ -169,12 +182,8 @@ static void assert_hex(struct cell *c, const char *hex)
 {
 	struct buf out = cell_case_encode(c);
 	struct cell *back = NULL;
-	char text[256] = { 0 };
 
-	assert_true(2 * out.size < sizeof(text));
-	for (size_t i = 0; i < out.size; i++)
-		snprintf(text + 2 * i, 3, "%02x", out.data[i]);
-	assert_string_equal(text, hex);
+	bytes_assert_hex(buf_view(&out), hex);
 	assert_int_equal(cell_decode(buf_view(&out), &back), 0);
 	assert_same_cell(c, back);
 	cell_free(back);

@@ -123,36 +123,45 @@ static void test_every_word_for_yes_and_no(void **state)
 	}
 }
 
-static void test_a_bad_value_names_place_value_and_range(void **state)
+/* What `-o` refuses, and what it says then. */
+static const struct {
+	const char *pair, *says;
+} refused_pairs[] = {
+	{ "seal_ms=9", "seal_ms = 9: expected a duration from 10ms to 60s" },
+	{ "seal_ms=2min", "seal_ms = 2min: expected a duration from 10ms to 60s" },
+	{ "seal_ms=", "seal_ms = \"\": expected a duration from 10ms to 60s" },
+	{ "partitions=1KiB", "partitions = 1KiB: expected a number from -1 to 1024" },
+	{ "partitions=99999999999999999999",
+	  "partitions = 99999999999999999999: expected a number from -1 to 1024" },
+	{ "spool_max=99999999TiB",
+	  "spool_max = 99999999TiB: expected a size from 1MiB to 9223372036854775807" },
+	{ "premerge=maybe", "premerge = maybe: expected yes or no" },
+	{ "log_level=warning", "log_level = warning: expected one of error, warn, info, debug" },
+	{ "relays=nowhere", "relays = nowhere: expected host:port, comma-separated" },
+	{ "redis.url=a\nb", "redis.url = ***: expected 0 to 4096 bytes of text" },
+	{ "relays=a:1 # b",
+	  "relays = \"a:1 # b\": expected no # or ; after a blank: it begins a comment" },
+	{ "colour=blue", "unknown key colour" },
+	{ "url=x", "unknown key url" },
+	{ "seal_ms", "seal_ms: expected key=value" },
+};
+
+static void test_a_bad_pair_names_place_value_and_range(void **state)
+{
+	char says[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused_pairs) / sizeof(refused_pairs[0]); i++) {
+		snprintf(says, sizeof(says), SAYS("-o", "%s"), refused_pairs[i].says);
+		assert_conf_refused(ARGS("-o", refused_pairs[i].pair), says);
+	}
+}
+
+static void test_a_bad_value_in_a_file_names_its_line(void **state)
 {
 	(void)state;
 	assert_conf_file_refused("# one\n\nseal_ms = 5x\n",
 			    SAYS("test.conf:3", "seal_ms = 5x: expected a duration from 10ms to 60s"));
-	assert_conf_refused(ARGS("-o", "seal_ms=9"),
-		       SAYS("-o", "seal_ms = 9: expected a duration from 10ms to 60s"));
-	assert_conf_refused(ARGS("-o", "seal_ms=2min"),
-		       SAYS("-o", "seal_ms = 2min: expected a duration from 10ms to 60s"));
-	assert_conf_refused(ARGS("-o", "seal_ms="),
-		       SAYS("-o", "seal_ms = \"\": expected a duration from 10ms to 60s"));
-	assert_conf_refused(ARGS("-o", "partitions=1KiB"),
-		       SAYS("-o", "partitions = 1KiB: expected a number from -1 to 1024"));
-	assert_conf_refused(ARGS("-o", "partitions=99999999999999999999"),
-		       SAYS("-o", "partitions = 99999999999999999999: "
-			    "expected a number from -1 to 1024"));
-	assert_conf_refused(ARGS("-o", "spool_max=99999999TiB"),
-		       SAYS("-o", "spool_max = 99999999TiB: "
-			    "expected a size from 1MiB to 9223372036854775807"));
-	assert_conf_refused(ARGS("-o", "premerge=maybe"),
-		       SAYS("-o", "premerge = maybe: expected yes or no"));
-	assert_conf_refused(ARGS("-o", "log_level=warning"),
-		       SAYS("-o", "log_level = warning: expected one of error, warn, info, debug"));
-	assert_conf_refused(ARGS("-o", "relays=nowhere"),
-		       SAYS("-o", "relays = nowhere: expected host:port, comma-separated"));
-	assert_conf_refused(ARGS("-o", "redis.url=a\nb"),
-		       SAYS("-o", "redis.url = ***: expected 0 to 4096 bytes of text"));
-	assert_conf_refused(ARGS("-o", "relays=a:1 # b"),
-		       SAYS("-o", "relays = \"a:1 # b\": expected no # or ; after a blank: "
-			    "it begins a comment"));
 }
 
 static void test_a_text_longer_than_its_limit_is_refused(void **state)
@@ -176,9 +185,6 @@ static void test_an_unknown_key_names_the_nearest(void **state)
 			    SAYS("test.conf:1", "unknown key seal_mss, did you mean seal_ms?"));
 	assert_conf_file_refused("[redis]\nurI = x\n",
 			    SAYS("test.conf:2", "unknown key redis.urI, did you mean redis.url?"));
-	assert_conf_refused(ARGS("-o", "colour=blue"), SAYS("-o", "unknown key colour"));
-	assert_conf_refused(ARGS("-o", "url=x"), SAYS("-o", "unknown key url"));
-	assert_conf_refused(ARGS("-o", "seal_ms"), SAYS("-o", "seal_ms: expected key=value"));
 }
 
 static void test_every_error_of_a_file_is_named(void **state)
@@ -283,7 +289,8 @@ static int conf_tests(void)
 		cmocka_unit_test(test_options_win_over_the_file_and_the_last_over_the_first),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_every_word_for_yes_and_no),
-		cmocka_unit_test(test_a_bad_value_names_place_value_and_range),
+		cmocka_unit_test(test_a_bad_pair_names_place_value_and_range),
+		cmocka_unit_test(test_a_bad_value_in_a_file_names_its_line),
 		cmocka_unit_test(test_a_text_longer_than_its_limit_is_refused),
 		cmocka_unit_test(test_an_unknown_key_names_the_nearest),
 		cmocka_unit_test(test_every_error_of_a_file_is_named),
