@@ -227,11 +227,21 @@ static size_t digest_union(const struct sketch_cell *a, size_t a_count,
 	return (size_t)(list.end - out);
 }
 
+/* Gives the cells the room that any digest needs. 0; -ENOMEM, and they are as they were. */
+static int digest_resize(struct sketch *s)
+{
+	struct sketch_cell *cells = realloc(s->cells, SKETCH_LIVE_CELLS * sizeof(*cells));
+
+	if (cells == NULL)
+		return -ENOMEM;
+	s->cells = cells;
+	s->capacity = SKETCH_LIVE_CELLS;
+	return 0;
+}
+
 /* What every digest has: no index, and cells for SKETCH_LIVE. */
 static void digest_adopt(struct sketch *s, size_t count)
 {
-	struct sketch_cell *cells;
-
 	s->count = (uint32_t)count;
 	s->digest = true;
 	s->settled = false;
@@ -239,14 +249,9 @@ static void digest_adopt(struct sketch *s, size_t count)
 	s->index = NULL;
 	s->index_size = 0;
 	s->indexed = false;
-	if (s->capacity <= SKETCH_LIVE_CELLS)
-		return;
 	/* Giving memory back may fail; then there is only more of it than needed. */
-	cells = realloc(s->cells, SKETCH_LIVE_CELLS * sizeof(*cells));
-	if (cells == NULL)
-		return;
-	s->cells = cells;
-	s->capacity = SKETCH_LIVE_CELLS;
+	if (s->capacity > SKETCH_LIVE_CELLS)
+		(void)digest_resize(s);
 }
 
 void sketch_digest_begin(struct sketch *s)
@@ -256,21 +261,6 @@ void sketch_digest_begin(struct sketch *s)
 				       sketch_moments_unit(s->min, s->max));
 	digest_adopt(s, sketch_digest_compress(s->cells, s->count, s->total, SKETCH_LIVE,
 					       SKETCH_LIVE_CELLS));
-}
-
-/* Room for the cells of any digest. */
-static int digest_reserve_cells(struct sketch *s)
-{
-	struct sketch_cell *cells;
-
-	if (s->capacity >= SKETCH_LIVE_CELLS)
-		return 0;
-	cells = realloc(s->cells, SKETCH_LIVE_CELLS * sizeof(*cells));
-	if (cells == NULL)
-		return -ENOMEM;
-	s->cells = cells;
-	s->capacity = SKETCH_LIVE_CELLS;
-	return 0;
 }
 
 int sketch_digest_reserve(struct sketch *s)
@@ -284,7 +274,7 @@ int sketch_digest_reserve(struct sketch *s)
 		sketch_digest_flush(s);
 		return 0;
 	}
-	if (digest_reserve_cells(s) != 0)
+	if (s->capacity < SKETCH_LIVE_CELLS && digest_resize(s) != 0)
 		return -ENOMEM;
 	pending = realloc(s->pending, capacity * sizeof(*pending));
 	if (pending == NULL)
@@ -336,7 +326,7 @@ int sketch_digest_merge(struct sketch *dst, struct sketch *src)
 	sketch_settle(dst);
 	sketch_settle(src);
 	all = malloc((dst->count + src->count) * sizeof(*all));
-	if (all == NULL || digest_reserve_cells(dst) != 0) {
+	if (all == NULL || (dst->capacity < SKETCH_LIVE_CELLS && digest_resize(dst) != 0)) {
 		free(all);
 		return -ENOMEM;
 	}
