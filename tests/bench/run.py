@@ -21,6 +21,7 @@ import time
 
 from machine import BUILD, CORES, pin
 from agent import bench_agent
+from answers import bench_answers
 from inputs import bench_inputs
 from fleet_bench import bench_fleet, bench_memory
 from conftest import Stack, ask, send, this_hour, total, wait_count, wait_for
@@ -100,33 +101,6 @@ def bench_visible(samples):
         stack.close()
 
 
-def bench_queryd(seconds):
-    """One hour of one key: answers a second beside Redis' own HMGET."""
-    if not shutil.which("wrk"):
-        print("  queryd: install wrk to have its answers a second")
-        return
-    stack = Stack()
-    try:
-        _, agent, queryd = stack.start_all(relays=1)
-        date, hour = this_hour()
-        send(agent, "\n".join(f"q.k{n}:{n}|ms" for n in range(40)))
-        wait_for(lambda: ask(queryd, "q.k1", "count", (date, hour))[0] == 200, "there")
-        os.sched_setaffinity(queryd.pid, {0})
-        shown = subprocess.run(["wrk", "-t1", "-c32", f"-d{seconds}s", "--latency",
-                                f"http://{queryd.listen}/q.k1/median/{date}/{hour}"],
-                               capture_output=True, text=True).stdout
-        rate = [line.split()[1] for line in shown.splitlines() if line.startswith("Requests/sec")]
-        p99 = [line.split()[1] for line in shown.splitlines() if line.strip().startswith("99%")]
-        keys = [k for k in stack.redis().scan_iter(b"hg:*:c:*")]
-        peer = subprocess.run(["redis-benchmark", "-s", stack.redis_socket, "-n", "200000", "-c", "32", "-q",
-                               "HMGET", keys[0].decode(), "dq.k1", "cq.k1"],
-                              capture_output=True, text=True).stdout
-        print(f"  queryd, one hour of one key: {rate and rate[0]} answers/s, p99 {p99 and p99[0]} "
-              f"(32 connections)\n  Redis' HMGET in the same run: {peer.strip().splitlines()[-1:]}", flush=True)
-    finally:
-        stack.close()
-
-
 def bench_slow(samples):
     """A client of queryd beside a thousand that dribble, and without them."""
     allow_files()
@@ -173,7 +147,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--floods", action="store_true")
     parser.add_argument("--only", nargs="*", default=["agent", "inputs", "relay", "sketch", "visible",
-                                                       "queryd", "slow", "fleet", "memory"])
+                                                       "answers", "slow", "fleet", "memory"])
     args = parser.parse_args()
     with open("/proc/cpuinfo") as info:
         model = next((l.split(":")[1].strip() for l in info if l.startswith("model name")), "?")
@@ -182,8 +156,8 @@ def main():
     benches = {"agent": lambda: bench_agent(args.seconds, args.floods),
                "inputs": lambda: bench_inputs(args.seconds),
                "relay": lambda: bench_relay(args.seconds), "sketch": bench_sketch,
-               "visible": lambda: bench_visible(100), "queryd": lambda: bench_queryd(args.seconds),
-               "slow": lambda: bench_slow(2000),
+               "visible": lambda: bench_visible(100), "slow": lambda: bench_slow(2000),
+               "answers": lambda: bench_answers(args.seconds),
                "fleet": lambda: bench_fleet(10000, 100, "5s", 30), "memory": lambda: bench_memory(20000)}
     for name in args.only:
         benches[name]()
