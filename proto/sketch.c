@@ -138,6 +138,17 @@ static int sketch_merge_exact(struct sketch *dst, const struct sketch *src)
 	return 0;
 }
 
+/* A few values into a digest: they wait with others for its next pass, of which each would otherwise
+ * cost one. */
+static int sketch_merge_few(struct sketch *dst, const struct sketch *src)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < src->count && status == 0; i++)
+		status = sketch_add(dst, src->cells[i].value, src->cells[i].weight);
+	return status;
+}
+
 int sketch_merge(struct sketch *dst, struct sketch *src)
 {
 	assert(dst != src);
@@ -147,6 +158,8 @@ int sketch_merge(struct sketch *dst, struct sketch *src)
 		return 0;
 	if (dst->total == 0)
 		return sketch_copy(dst, src);
+	if (dst->digest && !src->digest && src->count < SKETCH_PENDING)
+		return sketch_merge_few(dst, src);
 	if (dst->digest || src->digest)
 		return sketch_digest_merge(dst, src);
 	return sketch_merge_exact(dst, src);

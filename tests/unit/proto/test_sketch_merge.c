@@ -189,6 +189,35 @@ static void merging_associates_across_the_limit_in_what_it_promises(void **unuse
 	}
 }
 
+/* As hours of many keys are: each far too small to be a digest. The values are 0..count - 1, so a
+ * quantile is its own rank. */
+static void many_small_ones_merge_as_well_as_one_large_one(void **unused)
+{
+	const size_t count = 80000, of_one = 8;
+	double *values = malloc(count * sizeof(*values));
+	struct sketch *all = sketch_new();
+	size_t i;
+
+	(void)unused;
+	assert_true(values && all);
+	for (i = 0; i < count; i++)
+		values[i] = (double)i;
+	shuffle(values, count);
+	for (i = 0; i < count; i += of_one) {
+		struct sketch *one = case_sketch(values + i, of_one);
+		case_merge(all, one);
+		sketch_free(one);
+	}
+	assert_int_equal(sketch_count(all), count);
+	assert_true(sketch_min(all) == 0 && sketch_max(all) == (double)(count - 1));
+	assert_true(sketch_sum(all) == (double)count * (double)(count - 1) / 2);
+	for (i = 1; i < 100; i++)
+		assert_true(fabs(sketch_quantile(all, (double)i / 100) / (double)count -
+				 (double)i / 100) < .0015);
+	sketch_free(all);
+	free(values);
+}
+
 static void merging_keeps_the_source(void **unused)
 {
 	struct sketch *a = sketch_random(3000), *copy = sketch_copy_of(a), *b = sketch_random(3000);
@@ -258,6 +287,7 @@ int main(void)
 		cmocka_unit_test(merging_is_exactly_commutative_and_associative_while_exact),
 		cmocka_unit_test(merging_commutes_across_the_limit_and_beyond),
 		cmocka_unit_test(merging_associates_across_the_limit_in_what_it_promises),
+		cmocka_unit_test(many_small_ones_merge_as_well_as_one_large_one),
 		cmocka_unit_test(merging_keeps_the_source),
 		cmocka_unit_test(count_min_and_max_are_exact_in_a_digest),
 		cmocka_unit_test(the_standard_deviation_is_accurate_in_both_forms),
