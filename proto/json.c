@@ -277,12 +277,37 @@ static bool json_decimal_reads_back(const struct json_decimal *d, double value)
 	return strtod_l(text, NULL, c) == value;
 }
 
+/* A value that has at most four decimals, as most that people send: the quotient of two whole numbers is
+ * rounded as strtod rounds, so what divides back is what reads back, and up to 15 digits there is no
+ * shorter one. */
+static bool json_decimal_short(double value, struct json_decimal *d)
+{
+	char text[JSON_NUMBER_SIZE];
+	uint64_t whole;
+
+	if (value >= 1e11)
+		return false;
+	whole = (uint64_t)(value * 1e4 + 0.5);
+	if (whole == 0 || (double)whole / 1e4 != value)
+		return false;
+	json_print_u64(whole, text);
+	d->count = (int)strlen(text);
+	d->point = d->count - 4;
+	while (d->count > 1 && text[d->count - 1] == '0')
+		d->count--;
+	memcpy(d->digits, text, (size_t)d->count);
+	d->digits[d->count] = '\0';
+	return true;
+}
+
 /* The fewest digits that read back. What has 15 or fewer shows them all at 15, with zeros
  * after; only subnormals, which have less than 15 sure ones, must try from 1. */
 static void json_decimal_shortest(double value, struct json_decimal *d)
 {
 	int precision = fpclassify(value) == FP_SUBNORMAL ? 1 : JSON_SURE_DIGITS;
 
+	if (json_decimal_short(value, d))
+		return;
 	for (;; precision++) {
 		json_decimal_round(value, precision, d);
 		if (precision == JSON_MOST_DIGITS || json_decimal_reads_back(d, value))

@@ -81,18 +81,26 @@ void agents_add(struct agents *a, struct slice text, int64_t now_ms)
 int agents_commit(struct agents *a)
 {
 	struct agents_list last = a->current;
+	size_t i;
 
 	if (a->failed)
 		return a->failed;
 	a->current = a->reading;
 	a->reading = last;
 	a->loaded = true;
+	a->last.valid = false;
+	a->least_ms = INT64_MAX;
+	for (i = 0; i < a->current.count; i++) {
+		if (a->current.marks[i].committed_ms < a->least_ms)
+			a->least_ms = a->current.marks[i].committed_ms;
+	}
 	return 0;
 }
 
 void agents_forget(struct agents *a)
 {
 	a->loaded = false;
+	a->last.valid = false;
 	a->current.count = 0;
 }
 
@@ -101,13 +109,13 @@ size_t agents_count(const struct agents *a)
 	return a->current.count;
 }
 
-struct agents_verdict agents_judge(const struct agents *a, int64_t end_ms, int64_t now_ms,
+static struct agents_verdict judge(const struct agents *a, int64_t end_ms, int64_t now_ms,
 				   int64_t gone_after_ms)
 {
 	struct agents_verdict verdict = { 0 };
 	size_t i;
 
-	for (i = 0; i < a->current.count; i++) {
+	for (i = 0; end_ms > a->least_ms && i < a->current.count; i++) {
 		const struct agents_mark *mark = &a->current.marks[i];
 		if (mark->committed_ms >= end_ms)
 			continue;
@@ -118,4 +126,21 @@ struct agents_verdict agents_judge(const struct agents *a, int64_t end_ms, int64
 	}
 	verdict.complete = a->loaded && end_ms <= now_ms && verdict.waiting == 0;
 	return verdict;
+}
+
+struct agents_verdict agents_judge(struct agents *a, int64_t end_ms, int64_t now_ms,
+				   int64_t gone_after_ms)
+{
+	struct agents_judged *last = &a->last;
+
+	if (!last->valid || last->end_ms != end_ms || last->now_ms != now_ms ||
+	    last->gone_after_ms != gone_after_ms)
+		*last = (struct agents_judged){
+			.end_ms = end_ms,
+			.now_ms = now_ms,
+			.gone_after_ms = gone_after_ms,
+			.verdict = judge(a, end_ms, now_ms, gone_after_ms),
+			.valid = true,
+		};
+	return last->verdict;
 }

@@ -28,18 +28,27 @@ struct agents_list {
 	size_t capacity;
 };
 
-struct agents {
-	/* private */
-	struct agents_list current; /* the last whole reading */
-	struct agents_list reading;
-	bool loaded;
-	int failed;
-};
-
 struct agents_verdict {
 	bool complete;
 	uint64_t waiting; /* agents that may still send samples of the span */
 	uint64_t gone;    /* agents that have not reported past it and are not seen any more */
+};
+
+/* A verdict and what it was asked with. */
+struct agents_judged {
+	int64_t end_ms, now_ms, gone_after_ms;
+	struct agents_verdict verdict;
+	bool valid;
+};
+
+struct agents {
+	/* private */
+	struct agents_list current; /* the last whole reading */
+	struct agents_list reading;
+	int64_t least_ms;           /* committed by all of the current ones */
+	struct agents_judged last;
+	bool loaded;
+	int failed;
 };
 
 void agents_init(struct agents *a);    /* knows nothing: nothing is complete */
@@ -60,8 +69,9 @@ void agents_forget(struct agents *a);
 
 size_t agents_count(const struct agents *a); /* of the last whole reading, those who left not in */
 
-/* Judges a span that ends at end_ms. */
-struct agents_verdict agents_judge(const struct agents *a, int64_t end_ms, int64_t now_ms,
+/* Judges a span that ends at end_ms. Does not look at each agent when all are past it, nor for the same span
+ * again in the same millisecond: each of many answers asks. */
+struct agents_verdict agents_judge(struct agents *a, int64_t end_ms, int64_t now_ms,
 				   int64_t gone_after_ms);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -175,6 +176,27 @@ static void numbers_take_their_shortest_form(void **state)
 		assert_string_equal(json_format_number(cases[i].value, out), cases[i].text);
 }
 
+static void a_few_decimals_are_shown_as_they_are(void **state)
+{
+	char text[JSON_NUMBER_SIZE], expected[32];
+	uint64_t seed = 7;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100000; i++) {
+		uint64_t whole;
+		double value;
+		seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+		whole = (seed >> 8) % (UINT64_C(1) << (1 + i % 53));
+		value = (double)whole / (i % 2 ? 1e4 : 1e5);
+		(void)snprintf(expected, sizeof(expected), "%.15g", value);
+		if (strchr(expected, 'e') || strtod(expected, NULL) != value)
+			continue;
+		assert_string_equal(json_format_number(value, text), expected);
+		assert_true(strtod(text, NULL) == value);
+	}
+}
+
 static void any_double_reads_back_the_same(void **state)
 {
 	uint64_t seed = 42;
@@ -204,6 +226,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_utf8_become_replacement_characters),
 		cmocka_unit_test(integers_are_what_printf_makes_them),
 		cmocka_unit_test(numbers_take_their_shortest_form),
+		cmocka_unit_test(a_few_decimals_are_shown_as_they_are),
 		cmocka_unit_test(any_double_reads_back_the_same),
 	};
 

@@ -21,7 +21,7 @@ static void read_all(struct agents *a, const char *const *texts)
 	assert_int_equal(agents_commit(a), 0);
 }
 
-static void assert_verdict(const struct agents *a, int64_t end, bool complete, unsigned waiting,
+static void assert_verdict(struct agents *a, int64_t end, bool complete, unsigned waiting,
 			   unsigned gone)
 {
 	struct agents_verdict verdict = agents_judge(a, end, NOW, GONE);
@@ -115,6 +115,34 @@ static void what_cannot_be_read_keeps_hours_open(void **state)
 	agents_release(&a);
 }
 
+static void the_same_question_later_has_its_own_answer(void **state)
+{
+	static const char *const texts[] = { "5000 9000 0 web-1", "7000 9500 0 web-2", NULL };
+	static const char *const later[] = { "8000 9900 0 web-1", "7000 9500 0 web-2", NULL };
+	struct agents a;
+	int i;
+
+	(void)state;
+	agents_init(&a);
+	read_all(&a, texts);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(agents_judge(&a, 6000, 10000, 1000).waiting, 1);
+		assert_int_equal(agents_judge(&a, 6000, 10001, 1000).gone, 1);
+		assert_int_equal(agents_judge(&a, 6000, 10001, 999).gone, 1);
+		assert_int_equal(agents_judge(&a, 6000, 10001, 1001).gone, 0);
+		assert_int_equal(agents_judge(&a, 7000, 10001, 1001).waiting, 1);
+		assert_int_equal(agents_judge(&a, 7001, 10001, 1001).waiting, 2);
+		assert_true(agents_judge(&a, 5000, 10001, 1001).complete);
+		assert_false(agents_judge(&a, 5001, 10001, 1001).complete);
+	}
+	read_all(&a, later);
+	assert_true(agents_judge(&a, 5001, 10001, 1001).complete);
+	assert_true(agents_judge(&a, 7000, 10001, 1001).complete);
+	agents_forget(&a);
+	assert_false(agents_judge(&a, 7000, 10001, 1001).complete);
+	agents_release(&a);
+}
+
 static void many_agents_are_counted(void **state)
 {
 	struct agents a;
@@ -141,6 +169,7 @@ int main(void)
 		cmocka_unit_test(those_who_left_or_are_gone_are_not_waited_for),
 		cmocka_unit_test(a_reading_that_is_not_whole_changes_nothing),
 		cmocka_unit_test(what_cannot_be_read_keeps_hours_open),
+		cmocka_unit_test(the_same_question_later_has_its_own_answer),
 		cmocka_unit_test(many_agents_are_counted),
 	};
 
