@@ -18,7 +18,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.
 # msgpack-c's pkg-config name: `msgpack` on Debian 12, `msgpack-c` on Debian 13 and Ubuntu 24.04.
 MSGPACK  := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 PKGS_PURE   := libxxhash libisal libsodium $(MSGPACK)
-PKGS_DAEMON := libuv libmicrohttpd inih libsystemd jansson
+PKGS_DAEMON := libuv libmicrohttpd inih libsystemd jansson zlib
 PKGS_STORE  := hiredis
 PKGS        := $(PKGS_PURE) $(PKGS_DAEMON) $(PKGS_STORE)
 

@@ -14,7 +14,7 @@ esac
 
 build="gcc make pkg-config libc6-dev libuv1-dev libhiredis-dev $msgpack libmicrohttpd-dev
 	libxxhash-dev libisal-dev libsodium-dev libinih-dev libsystemd-dev libjansson-dev
-	libjs-dygraphs"
+	zlib1g-dev libjs-dygraphs"
 run="redis-server python3 netcat-openbsd curl"
 # libFuzzer comes with clang's runtime, which newer releases split off under clang's version.
 clang=$(apt-cache depends clang 2>/dev/null | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p')

@@ -38,6 +38,14 @@ const char *etag_make(const struct answer_about *about, enum kind asked, uint64_
 	return out;
 }
 
+const char *etag_form(const char *plain, bool gzip, char out[ETAG_FORM_SIZE])
+{
+	int inside = (int)strlen(plain) - 1;
+
+	(void)snprintf(out, ETAG_FORM_SIZE, "%.*s%s\"", inside, plain, gzip ? "-gzip" : "");
+	return out;
+}
+
 bool etag_matches(const char *header, const char *tag)
 {
 	size_t size = strlen(tag);

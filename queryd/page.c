@@ -3,7 +3,7 @@
 
 #include "proto/buf.h"
 #include "proto/hash.h"
-#include "queryd/etag.h"
+#include "queryd/respond.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -60,28 +60,31 @@ const char *page_type(const struct page_file *file)
 
 unsigned page_serve(struct http_request *request, const struct page_file *file)
 {
-	char tag[ETAG_SIZE];
-	const struct http_header headers[] = {
-		{ "ETag", tag },
+	char plain[ETAG_SIZE];
+	struct respond_form form;
+	struct http_header headers[] = {
+		{ "ETag", form.etag },
 		{ "Cache-Control", "no-cache" },
 		{ "Content-Security-Policy", PAGE_POLICY },
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "Referrer-Policy", "no-referrer" },
+		{ "Vary", "Accept-Encoding" },
+		{ "Content-Encoding", "gzip" },
 	};
-	unsigned status = 200;
+	size_t count = sizeof(headers) / sizeof(*headers);
+	unsigned status;
 	struct buf body;
 
-	snprintf(tag, sizeof(tag), "\"%016" PRIx64 "\"", hash64(slice_of(file->bytes, file->size)));
+	snprintf(plain, sizeof(plain), "\"%016" PRIx64 "\"",
+		 hash64(slice_of(file->bytes, file->size)));
 	buf_init(&body, file->size);
-	if (etag_matches(http_header(request, "If-None-Match"), tag))
-		status = 304;
-	else
-		buf_put(&body, file->bytes, file->size);
+	buf_put(&body, file->bytes, file->size);
 	if (buf_status(&body) < 0) {
 		http_reply_text(request, 503, "out of memory\n");
 		return 503;
 	}
+	status = respond_form(request, plain, &body, &form) ? 200 : 304;
 	http_reply(request, status, page_type(file), &body, headers,
-		   sizeof(headers) / sizeof(*headers));
+		   status == 200 && form.gzip ? count : count - 1);
 	return status;
 }

@@ -2,11 +2,12 @@
 #include "queryd/respond.h"
 
 #include "queryd/answer.h"
+#include "queryd/encoding.h"
 #include "queryd/etag.h"
 
 #include <errno.h>
 
-#define HEADERS_MAX    9
+#define HEADERS_MAX    10
 #define REFUSAL_BYTES  8192
 #define JSON_TYPE      "application/json"
 /* An answer is data: a browser that is made to show it runs and loads nothing of it. */
@@ -35,6 +36,7 @@ struct reply {
 	unsigned status;
 	const char *type;
 	const char *etag; /* or NULL */
+	bool gzip;        /* the body is, or would be */
 };
 
 static void send_reply(struct http_request *request, const struct config *config,
@@ -57,18 +59,29 @@ static void send_reply(struct http_request *request, const struct config *config
 			(struct http_header){ "WWW-Authenticate", "Bearer realm=\"hourglass\"" };
 	if (reply->status == 405)
 		headers[count++] = (struct http_header){ "Allow", "GET, HEAD" };
-	if (config->cors_origins[0])
-		headers[count++] = (struct http_header){ "Vary", "Origin" };
+	if (reply->gzip && reply->status != 304)
+		headers[count++] = (struct http_header){ "Content-Encoding", "gzip" };
+	headers[count++] = (struct http_header){
+		"Vary", config->cors_origins[0] ? "Accept-Encoding, Origin" : "Accept-Encoding",
+	};
 	if (origin && config_allows_origin(config, origin))
 		headers[count++] =
 			(struct http_header){ "Access-Control-Allow-Origin", origin };
 	http_reply(request, reply->status, reply->type, body, headers, count);
 }
 
-/* Sends the body, or why it failed. */
-static unsigned respond(struct http_request *request, const struct config *config,
-			const struct reply *reply, struct buf *body)
+static bool wants_gzip(const struct http_request *request, const struct buf *body)
 {
+	return buf_status(body) == 0 &&
+	       encoding_is_gzip(http_header(request, "Accept-Encoding"), body->size);
+}
+
+/* Sends the body, in the form that the client takes, or why it failed. */
+static unsigned respond(struct http_request *request, const struct config *config,
+			struct reply *reply, struct buf *body)
+{
+	if (!reply->etag && wants_gzip(request, body))
+		reply->gzip = encoding_gzip(body) == 0;
 	if (buf_status(body) == -ENOBUFS)
 		return too_large(request, config, body);
 	if (buf_status(body) < 0) {
@@ -82,27 +95,46 @@ static unsigned respond(struct http_request *request, const struct config *confi
 unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
 		      struct buf *body)
 {
-	const struct reply reply = { status, JSON_TYPE, NULL };
+	struct reply reply = { .status = status, .type = JSON_TYPE };
 
 	return respond(request, config, &reply, body);
+}
+
+bool respond_form(struct http_request *request, const char *plain, struct buf *body,
+		  struct respond_form *form)
+{
+	const char *has = http_header(request, "If-None-Match");
+
+	*form = (struct respond_form){ .gzip = wants_gzip(request, body) };
+	etag_form(plain, form->gzip, form->etag);
+	if (etag_matches(has, form->etag)) {
+		buf_release(body);
+		return false;
+	}
+	if (form->gzip && encoding_gzip(body) < 0) {
+		form->gzip = false;
+		etag_form(plain, false, form->etag);
+	}
+	return true;
 }
 
 unsigned respond_tagged(struct http_request *request, const struct config *config,
 			const char *etag, struct buf *body)
 {
-	struct reply reply = { 200, JSON_TYPE, etag };
+	struct respond_form form;
+	struct reply reply = { .status = 200, .type = JSON_TYPE };
 
-	if (etag_matches(http_header(request, "If-None-Match"), etag)) {
-		buf_release(body);
+	if (!respond_form(request, etag, body, &form))
 		reply.status = 304;
-	}
+	reply.etag = form.etag;
+	reply.gzip = form.gzip;
 	return respond(request, config, &reply, body);
 }
 
 unsigned respond_text(struct http_request *request, const struct config *config, const char *type,
 		      struct buf *body)
 {
-	const struct reply reply = { 200, type, NULL };
+	struct reply reply = { .status = 200, .type = type };
 
 	return respond(request, config, &reply, body);
 }

@@ -90,6 +90,18 @@ static void the_digest_follows_the_versions_that_were_read(void **state)
 	assert_true(digests[0] != digests[1]);
 }
 
+static void each_form_has_a_tag_of_its_own(void **state)
+{
+	char plain[ETAG_FORM_SIZE], packed[ETAG_FORM_SIZE];
+
+	(void)state;
+	assert_string_equal(etag_form("\"0123456789abcdef\"", false, plain), "\"0123456789abcdef\"");
+	assert_string_equal(etag_form(plain, true, packed), "\"0123456789abcdef-gzip\"");
+	assert_true(etag_matches("W/\"0123456789abcdef-gzip\"", packed));
+	assert_false(etag_matches(plain, packed));
+	assert_false(etag_matches(packed, plain));
+}
+
 static void a_list_of_tags_is_searched(void **state)
 {
 	(void)state;
@@ -110,6 +122,7 @@ int main(void)
 		cmocka_unit_test(all_that_an_answer_is_made_of_is_in_its_tag),
 		cmocka_unit_test(a_rate_changes_while_its_hour_runs),
 		cmocka_unit_test(the_digest_follows_the_versions_that_were_read),
+		cmocka_unit_test(each_form_has_a_tag_of_its_own),
 		cmocka_unit_test(a_list_of_tags_is_searched),
 	};
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/encoding.h"
+
+#include "proto/slice.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <zlib.h>
+
+#define GZIP_LEVEL  1
+#define GZIP_WINDOW (MAX_WBITS + 16) /* the 16 asks for gzip's frame instead of zlib's */
+#define GZIP_MEMORY 8                /* zlib's default: 256 KiB while it works */
+
+#define UNNAMED (-1)
+#define WHOLE   1000 /* q=1 */
+
+/* Weights in thousandths, or UNNAMED. */
+struct wishes {
+	int gzip;
+	int identity;
+	int any;
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static size_t skip_blanks(const char *text, size_t at, size_t size)
+{
+	while (at < size && is_blank(text[at]))
+		at++;
+	return at;
+}
+
+/* `0.8` as thousandths (RFC 9110, 12.4.2: at most three decimals, at most 1); 0 for anything else. */
+static int read_weight(const char *text, size_t size)
+{
+	int value = 0, unit = WHOLE;
+	size_t i;
+
+	while (size > 0 && is_blank(text[size - 1]))
+		size--;
+	if (size == 0 || size > 5 || (size > 1 && text[1] != '.'))
+		return 0;
+	for (i = 0; i < size; i++) {
+		if (i == 1)
+			continue;
+		if (text[i] < '0' || text[i] > '9')
+			return 0;
+		value += (text[i] - '0') * unit;
+		unit /= 10;
+	}
+	return value <= WHOLE ? value : 0;
+}
+
+/* What stands behind a coding's semicolon. */
+static int read_parameter(const char *text, size_t size)
+{
+	size_t at = skip_blanks(text, 0, size);
+
+	if (at + 2 > size || strncasecmp(text + at, "q=", 2) != 0)
+		return 0;
+	return read_weight(text + at + 2, size - at - 2);
+}
+
+static bool is_word(const char *text, size_t size, const char *word)
+{
+	return strlen(word) == size && strncasecmp(text, word, size) == 0;
+}
+
+/* One member of the list, without its comma. */
+static void read_member(struct wishes *wishes, const char *text, size_t size)
+{
+	const char *semicolon = memchr(text, ';', size);
+	size_t name = semicolon ? (size_t)(semicolon - text) : size;
+	int weight = semicolon ? read_parameter(semicolon + 1, size - name - 1) : WHOLE;
+
+	while (name > 0 && is_blank(text[name - 1]))
+		name--;
+	if (is_word(text, name, "gzip") || is_word(text, name, "x-gzip"))
+		wishes->gzip = weight;
+	else if (is_word(text, name, "identity"))
+		wishes->identity = weight;
+	else if (is_word(text, name, "*"))
+		wishes->any = weight;
+}
+
+static struct wishes read_wishes(const char *accept)
+{
+	struct wishes wishes = { UNNAMED, UNNAMED, UNNAMED };
+
+	while (*accept) {
+		size_t size;
+
+		accept += strspn(accept, ", \t");
+		size = strcspn(accept, ",");
+		read_member(&wishes, accept, size);
+		accept += size;
+	}
+	return wishes;
+}
+
+bool encoding_is_gzip(const char *accept, size_t size)
+{
+	struct wishes wishes;
+	bool plain_refused;
+
+	if (!accept || size == 0 || size > ENCODING_MOST)
+		return false;
+	wishes = read_wishes(accept);
+	if (wishes.gzip == UNNAMED)
+		wishes.gzip = wishes.any;
+	plain_refused = wishes.identity == 0 || (wishes.identity == UNNAMED && wishes.any == 0);
+	if (wishes.gzip <= 0 || wishes.gzip < wishes.identity)
+		return false;
+	return plain_refused || size >= ENCODING_LEAST;
+}
+
+int encoding_gzip(struct buf *body)
+{
+	z_stream stream = { .next_in = body->data, .avail_in = (uInt)body->size };
+	struct buf packed;
+	size_t bound;
+	int status;
+
+	assert(body->size <= ENCODING_MOST);
+	if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
+			 Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	bound = deflateBound(&stream, (uLong)body->size);
+	buf_init(&packed, bound);
+	stream.next_out = buf_extend(&packed, bound);
+	stream.avail_out = (uInt)bound;
+	if (stream.next_out) {
+		status = deflate(&stream, Z_FINISH);
+		assert(status == Z_STREAM_END);
+	}
+	(void)deflateEnd(&stream);
+	if (buf_status(&packed) < 0)
+		return -ENOMEM;
+	buf_truncate(&packed, (size_t)stream.total_out);
+	buf_release(body);
+	*body = packed;
+	return 0;
+}
