@@ -138,7 +138,7 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(COMMON)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Those that run the agent's own machines instead of speaking its protocol.
-$(B)/bench/agents: $(B)/tests/bench/agents.o $(call lib,agent) $(COMMON)
+$(B)/bench/agents $(B)/bench/bench_ingest: $(B)/bench/%: $(B)/tests/bench/%.o $(call lib,agent) $(COMMON)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 

@@ -79,7 +79,7 @@ static void accounts_note_senders(struct accounts *a, const struct table *taken)
 		if (s->role == TABLE_OWN)
 			continue;
 		if (s->role == TABLE_OVERFLOW)
-			for (struct table_group *g = s->groups; g != NULL; g = g->next)
+			for (const struct table_group *g = s->groups; g != NULL; g = g->next)
 				counts.overflowed += g->samples;
 		top_add(&a->top,
 			s->role == TABLE_OVERFLOW ? limits_overflowed_segment(series) :

@@ -281,7 +281,7 @@ static void commands_dump(struct buf *out, enum kind kind, struct table *const *
 	for (size_t i = 0; i < count; i++) {
 		cursor = 0;
 		while (shown < COMMANDS_SERIES && (s = table_next(tables[i], &cursor)) != NULL) {
-			if (s->kind != kind || s->role == TABLE_OWN || s->groups == NULL)
+			if (s->kind != kind || s->role == TABLE_OWN || s->groups->series == NULL)
 				continue;
 			buf_put_text(out, shown++ ? ",\n  " : " ");
 			commands_put_name(out, s);

@@ -22,7 +22,7 @@ void gauges_release(struct gauges *g)
 	gauges_init(g);
 }
 
-static struct table_group *gauges_find(const struct table_series *s, int64_t second)
+static struct table_group *gauges_find(struct table_series *s, int64_t second)
 {
 	for (struct table_group *group = s->groups; group != NULL; group = group->next)
 		if (group->second == second && group->samples > 0)

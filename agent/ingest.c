@@ -126,48 +126,68 @@ void ingest_refuse_line(struct ingest *r, struct slice line, int reason)
 	intake_count_reject(r->intake, line);
 }
 
-/* Which series a line is likely about: a guess from its ends, for most lines are `name:value|type`. */
-static struct table_hint ingest_guess(struct slice line)
+/* Takes plain lines (line.h) off a text, up to the first that is none. Returns how many. */
+static size_t ingest_take_plain(struct ingest *r, struct slice *text,
+				struct line_plain lines[TABLE_AHEAD], uint64_t hashes[TABLE_AHEAD])
 {
-	const uint8_t *colon = memchr(line.ptr, ':', line.size);
-	struct table_hint hint = { KIND_DISTRIBUTION, slice_of(line.ptr, 0) };
-	uint8_t last = line.size > 0 ? line.ptr[line.size - 1] : 0;
-
-	if (colon != NULL)
-		hint.series.size = (size_t)(colon - line.ptr);
-	if (last == 'c')
-		hint.kind = KIND_COUNTER;
-	else if (last == 'g')
-		hint.kind = KIND_GAUGE;
-	else if (last == 's' && line.size > 1 && line.ptr[line.size - 2] == '|')
-		hint.kind = KIND_SET;
-	return hint;
-}
-
-/* As many lines as can be looked ahead: first all they will need of a large table is fetched. */
-static void ingest_ahead(struct ingest *r, struct slice *text)
-{
-	struct table_hint hints[TABLE_HINTS];
-	struct slice lines[TABLE_HINTS];
+	struct table *table = intake_open(r->intake);
+	bool large = table_is_large(table);
+	struct slice rest = *text;
 	size_t count = 0;
 
-	while (count < TABLE_HINTS && line_split(text, &lines[count])) {
-		hints[count] = ingest_guess(lines[count]);
+	while (count < TABLE_AHEAD && line_take_plain(&r->parser, &rest, &lines[count]) &&
+	       !ingest_is_reserved(lines[count].series)) {
+		hashes[count] = table_hash(lines[count].kind, lines[count].series);
+		if (large)
+			table_warm_slot(table, hashes[count]);
 		count++;
+		*text = rest;
 	}
-	intake_warm(r->intake, hints, count);
-	for (size_t i = 0; i < count; i++)
-		ingest_line(r, lines[i]);
+	if (large)
+		table_warm(table, hashes, count);
+	return count;
+}
+
+/* A plain line's sample was refused. */
+static void ingest_refuse_plain(struct ingest *r, const struct line_plain *line, int reason)
+{
+	r->line = line->line;
+	ledger_reject_sample(&r->intake->counts, reason);
+	ingest_refuse(r, reason);
+	intake_count_reject(r->intake, line->line);
+}
+
+/* The plain lines at the head of a text, as many as are looked ahead: they are taken apart first, so
+ * that all they need of a large table is fetched at the same time. Returns how many. */
+static size_t ingest_plain(struct ingest *r, struct slice *text)
+{
+	struct line_plain lines[TABLE_AHEAD];
+	uint64_t hashes[TABLE_AHEAD];
+	size_t count = ingest_take_plain(r, text, lines, hashes);
+	struct table *table = intake_open(r->intake);
+
+	for (size_t i = 0; i < count; i++) {
+		int status = table_add_plain(table, &lines[i], hashes[i], r->now_s);
+
+		if (status == 0) {
+			table_count_line(table);
+			r->taken++;
+		} else {
+			ingest_refuse_plain(r, &lines[i], status);
+		}
+	}
+	r->lines += count;
+	r->samples += count;
+	return count;
 }
 
 void ingest_text(struct ingest *r, struct slice text)
 {
 	struct slice line;
 
-	while (intake_is_large(r->intake) && text.size > 0)
-		ingest_ahead(r, &text);
-	while (line_split(&text, &line))
-		ingest_line(r, line);
+	while (text.size > 0)
+		if (ingest_plain(r, &text) < TABLE_AHEAD && line_split(&text, &line))
+			ingest_line(r, line);
 }
 
 /* ---- a burst ---- */

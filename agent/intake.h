@@ -61,14 +61,10 @@ void intake_unlock(struct intake *in); /* a burst's end */
 int intake_add(struct intake *in, const struct line_sample *sample, int64_t second)
 	__attribute__((warn_unused_result));
 
-/* table_is_large and table_warm of the open table. The caller has locked. */
-static inline bool intake_is_large(const struct intake *in)
+/* The open table, for table_add_plain and what prepares it. The caller has locked. */
+static inline struct table *intake_open(struct intake *in)
 {
-	return table_is_large(in->open);
-}
-static inline void intake_warm(struct intake *in, const struct table_hint *hints, size_t count)
-{
-	table_warm(in->open, hints, count);
+	return in->open;
 }
 
 /* A line is at its end, and its last sample was added: counts it. The caller has locked. */

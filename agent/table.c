@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #define TABLE_FIRST_SLOTS 256
-#define TABLE_NEAR        4
 
 void table_init(struct table *t, struct arena_pool *pool, struct carry *carry, size_t max_keys)
 {
@@ -30,6 +29,11 @@ void table_release(struct table *t)
 	free(t->series);
 	free(t->groups);
 	table_init(t, t->arena.pool, t->carry, t->max_keys);
+}
+
+uint64_t table_hash(enum kind kind, struct slice series)
+{
+	return hash64_seeded(series, (uint64_t)kind);
 }
 
 /* The slot of a series, or the free one where it would go. */
@@ -100,7 +104,7 @@ static struct table_series **table_slot(struct table *t, enum kind kind, struct 
 static struct table_series *table_exempt_series(struct table *t, enum kind kind,
 						struct slice bytes, enum table_role role)
 {
-	uint64_t hash = hash64_seeded(bytes, (uint64_t)kind);
+	uint64_t hash = table_hash(kind, bytes);
 	struct table_series **slot = table_slot(t, kind, bytes, hash);
 
 	if (slot != NULL && *slot == NULL)
@@ -126,9 +130,8 @@ static struct table_series *table_new_series(struct table *t, uint64_t hash, enu
 }
 
 static struct table_series *table_series(struct table *t, enum kind kind, struct slice bytes,
-					 enum limits_verdict *verdict)
+					 uint64_t hash, enum limits_verdict *verdict)
 {
-	uint64_t hash = hash64_seeded(bytes, (uint64_t)kind);
 	struct table_series **slot = table_slot(t, kind, bytes, hash);
 	struct table_series *s;
 
@@ -196,22 +199,42 @@ static bool table_index_group(struct table *t, struct table_group *g)
 	return true;
 }
 
+/* Moves a series' newest group out, where there is one, so that a newer one can have its place. */
+static bool table_move_group(struct table *t, struct table_series *s)
+{
+	struct table_group *g = s->groups, *moved;
+
+	if (g->samples == 0)
+		return true;
+	moved = arena_take(&t->arena, sizeof(*moved));
+	if (moved == NULL)
+		return false;
+	*moved = *g;
+	if (!table_index_group(t, moved))
+		return false;
+	g->next = moved;
+	g->samples = 0;
+	return true;
+}
+
 static struct table_group *table_make_group(struct table *t, struct table_series *s,
 					    int64_t second, double rate, uint32_t weight)
 {
-	struct table_group *g = arena_take(&t->arena, sizeof(*g));
+	struct group_gauge *gauge = NULL;
+	struct table_group *g = s->groups;
 
-	if (g == NULL || (s->groups != NULL && !table_index_group(t, s->groups)))
-		return NULL;
-	*g = (struct table_group){ .next = s->groups, .series = s, .second = second,
-				   .rate = rate, .weight = weight };
 	if (s->kind == KIND_GAUGE) {
-		g->gauge = arena_take(&t->arena, sizeof(*g->gauge));
-		if (g->gauge == NULL)
+		gauge = arena_take(&t->arena, sizeof(*gauge));
+		if (gauge == NULL)
 			return NULL;
-		*g->gauge = (struct group_gauge){ 0 };
+		*gauge = (struct group_gauge){ 0 };
 	}
-	s->groups = g;
+	if (!table_move_group(t, s))
+		return NULL;
+	*g = (struct table_group){ .next = g->next, .series = s, .second = second,
+				   .rate = rate, .weight = weight };
+	if (gauge != NULL)
+		g->gauge = gauge;
 	t->group_total++;
 	return g;
 }
@@ -221,9 +244,9 @@ static struct table_group *table_group(struct table *t, struct table_series *s, 
 {
 	struct table_group *g = s->groups;
 
-	if (g != NULL && table_group_is(g, s, second, rate, weight))
+	if (table_group_is(g, s, second, rate, weight))
 		return g;
-	if (g != NULL && t->groups_count > 0) {
+	if (t->groups_count > 0) {
 		g = *table_group_slot(t->groups, t->groups_capacity, s, second, rate, weight);
 		if (g != NULL)
 			return g;
@@ -290,7 +313,9 @@ static bool table_put(struct table *t, struct table_group *g, const struct line_
 	return false;
 }
 
-int table_add(struct table *t, const struct line_sample *sample, int64_t second)
+/* table_add, of a series whose hash is given. */
+static int table_add_hashed(struct table *t, const struct line_sample *sample, uint64_t hash,
+			    int64_t second)
 {
 	bool weighs = sample->kind == KIND_DISTRIBUTION || sample->kind == KIND_COUNTER;
 	double rate = weighs ? sample->rate : 1;
@@ -303,7 +328,7 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 		return ERR_BAD_RATE;
 	if (sample->kind == KIND_COUNTER && !isfinite(sample->value / rate))
 		return ERR_BAD_VALUE;
-	s = table_series(t, sample->kind, sample->series, &verdict);
+	s = table_series(t, sample->kind, sample->series, hash, &verdict);
 	if (s == NULL)
 		return ERR_OVER_LIMIT;
 	t->latest = s;
@@ -319,38 +344,48 @@ int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 	return 0;
 }
 
-/* The series of a hash, if its slot is where it should be or not far from there. */
-static const struct table_series *table_near(const struct table *t, uint64_t hash)
+int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 {
-	for (size_t at = hash, end = hash + TABLE_NEAR; at < end; at++) {
-		const struct table_series *s = t->series[at & (t->series_capacity - 1)];
-
-		if (s == NULL || s->hash == hash)
-			return s;
-	}
-	return NULL;
+	return table_add_hashed(t, sample, table_hash(sample->kind, sample->series), second);
 }
 
-void table_warm(const struct table *t, const struct table_hint *hints, size_t count)
+/* Whether a number was put into a group as most are: of this second, not sampled. */
+static inline bool table_put_plain(struct table *t, struct table_series *s, double value,
+				   int64_t second)
 {
-	const struct table_series *series[TABLE_HINTS];
-	uint64_t hashes[TABLE_HINTS];
+	struct table_group *g = s->groups;
 
-	assert(count <= TABLE_HINTS && t->series_capacity > 0);
-	for (size_t i = 0; i < count; i++) {
-		hashes[i] = hash64_seeded(hints[i].series, (uint64_t)hints[i].kind);
-		__builtin_prefetch(&t->series[hashes[i] & (t->series_capacity - 1)]);
-	}
-	for (size_t i = 0; i < count; i++)
-		__builtin_prefetch(t->series[hashes[i] & (t->series_capacity - 1)]);
-	for (size_t i = 0; i < count; i++) {
-		series[i] = table_near(t, hashes[i]);
-		if (series[i] != NULL)
-			__builtin_prefetch(series[i]->groups, 1);
-	}
-	for (size_t i = 0; i < count; i++)
-		if (series[i] != NULL && series[i]->groups != NULL)
-			__builtin_prefetch(series[i]->groups->values.chunks, 1);
+	if (g->second != second || g->weight != 1 || g->rate != 1)
+		return false;
+	if (s->kind == KIND_DISTRIBUTION ? !values_add(&g->values, &t->arena, value) :
+	    s->kind == KIND_COUNTER	 ? !values_add_run(&g->values, &t->arena, value) :
+					   true)
+		return false;
+	g->samples++;
+	return true;
+}
+
+/* table_add_plain of what is the first of its series, or of a second. */
+static int table_add_first(struct table *t, const struct line_plain *line, uint64_t hash,
+			   int64_t second)
+{
+	struct line_sample sample = { .kind = line->kind, .series = line->series,
+				      .value = line->value, .rate = 1 };
+
+	return table_add_hashed(t, &sample, hash, second);
+}
+
+int table_add_plain(struct table *t, const struct line_plain *line, uint64_t hash, int64_t second)
+{
+	struct table_series *s;
+
+	/* A series that is there has been admitted, or its slot is free. */
+	s = t->series_capacity > 0 ? *table_find(t, hash, line->kind, line->series) : NULL;
+	if (s == NULL || !table_put_plain(t, s, line->value, second))
+		return table_add_first(t, line, hash, second);
+	t->latest = s;
+	t->samples++;
+	return 0;
 }
 
 int table_add_own(struct table *t, struct slice series, double value, int64_t second)
@@ -369,7 +404,7 @@ int table_add_own(struct table *t, struct slice series, double value, int64_t se
  * only the number is asked about. */
 static struct table_series *table_held_series(struct table *t, struct slice series)
 {
-	uint64_t hash = hash64_seeded(series, (uint64_t)KIND_GAUGE);
+	uint64_t hash = table_hash(KIND_GAUGE, series);
 	struct table_series **slot = table_slot(t, KIND_GAUGE, series, hash);
 	bool overflow = limits_is_overflow(series);
 

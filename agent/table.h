@@ -5,7 +5,8 @@
  * that is emptied at the seal. A group holds the samples of one second (and, when sampled,
  * of one rate and weight): distributions every value, counters runs of equal values, sets the
  * members' hashes (values.h), gauges their fold in order of arrival. Adding costs one hash and one
- * probe; a sample of another second than the series' newest, one probe more.
+ * probe; a sample of another second than the series' newest, one probe more. The newest group stands
+ * in its series; the older ones are moved out.
  *
  * 100,000 keys of ten small whole values cost about 19 MB, of ten fractions 27. Series are bounded by limits.h, whose overflow series
  * takes the samples of those that are over (without it by max_keys, and they are refused); all
@@ -30,19 +31,19 @@
 #include <stdint.h>
 
 struct table_group {
-	struct table_group *next; /* the series' older groups */
-	struct table_series *series;
+	struct table_group *next;    /* the series' older groups */
+	struct table_series *series; /* NULL: not begun */
 	int64_t second;
-	double rate; /* 1 when not sampled */
-	uint64_t samples; /* 0: emptied, to be skipped */
+	uint64_t samples; /* 0: not begun, or emptied; to be skipped */
 	union {
 		struct values values;
 		struct group_gauge *gauge;
 	};
-	uint32_t weight; /* of a distribution's values */
+	double rate;     /* 1 when not sampled */
+	uint32_t weight; /* of a distribution's values; 0: not begun */
 };
 
-#define TABLE_HINTS 64
+#define TABLE_AHEAD 64
 #define TABLE_LARGE 2048 /* series: their slots, keys and values fill a second-level cache */
 
 /* Whose a series is. */
@@ -52,12 +53,13 @@ enum table_role {
 	TABLE_OWN,      /* the agent's own counters */
 };
 
+/* What a sample touches stands together: from the group's second to the name. */
 struct table_series {
-	struct table_group *groups; /* newest first */
-	uint64_t hash;              /* of kind and series */
-	uint32_t partition;         /* the seal's to fill in */
-	uint32_t mark;              /* the seal's: the batch it was last put in */
-	uint32_t lines;             /* table_count_line */
+	uint32_t partition;           /* the seal's to fill in */
+	uint32_t mark;                /* the seal's: the batch it was last put in */
+	struct table_group groups[1]; /* the newest, which leads to the others; it may not have begun */
+	uint64_t hash;                /* of kind and series */
+	uint32_t lines;               /* table_count_line */
 	uint16_t size;
 	uint8_t kind;
 	uint8_t role;
@@ -101,15 +103,22 @@ void table_set_limits(struct table *t, struct limits *limits);
 int table_add(struct table *t, const struct line_sample *sample, int64_t second)
 	__attribute__((warn_unused_result));
 
-/* A series that samples are likely to be added to soon. */
-struct table_hint {
-	enum kind kind;
-	struct slice series;
-};
+/* Adds a plain line's sample, whose series has this hash (table_hash). As table_add. */
+int table_add_plain(struct table *t, const struct line_plain *line, uint64_t hash, int64_t second)
+	__attribute__((warn_unused_result));
 
-/* Has the processor fetch what adding to these series (at most TABLE_HINTS) will touch, all at the same
- * time; changes nothing. For large tables, where each sample would wait for memory four times. */
-void table_warm(const struct table *t, const struct table_hint *hints, size_t count);
+/* What the table knows a series by. */
+uint64_t table_hash(enum kind kind, struct slice series);
+
+/* Has the processor fetch where a series of this hash is looked for. */
+static inline void table_warm_slot(const struct table *t, uint64_t hash)
+{
+	__builtin_prefetch(&t->series[hash & (t->series_capacity - 1)]);
+}
+
+/* Then the rest of what adding to these series (at most TABLE_AHEAD) will touch, of all at the same
+ * time; changes nothing. For large tables, where each sample would wait for memory three times. */
+void table_warm(const struct table *t, const uint64_t *hashes, size_t count);
 
 /* Whether that is worth its while. */
 static inline bool table_is_large(const struct table *t)

@@ -34,72 +34,56 @@ static uint16_t values_entry(enum values_form form)
 }
 
 /* Begins a chunk of twice the newest one's bytes. */
-static struct values_chunk *values_grow(struct values *v, struct arena *arena, enum values_form form)
+static bool values_grow(struct values *v, struct arena *arena, enum values_form form)
 {
 	size_t width = values_width(form), least = width == sizeof(uint64_t) ? VALUES_FIRST_LONGS * width : 0;
 	size_t bytes = VALUES_FIRST_BYTES;
 	struct values_chunk *chunk;
 
 	if (v->chunks != NULL)
-		bytes = 2 * v->chunks->capacity * values_width((enum values_form)v->chunks->form);
+		bytes = 2 * v->capacity * values_width((enum values_form)v->form);
 	if (bytes > VALUES_MAX_BYTES)
 		bytes = VALUES_MAX_BYTES;
 	if (bytes < least)
 		bytes = least;
 	chunk = arena_take(arena, sizeof(*chunk) + bytes);
 	if (chunk == NULL)
-		return NULL;
-	*chunk = (struct values_chunk){ .next = v->chunks, .form = (uint8_t)form,
-					.capacity = (uint16_t)(bytes / width) };
-	v->chunks = chunk;
-	return chunk;
-}
-
-/* The newest chunk, with room for another entry of a form; a new one where it must be. */
-static inline struct values_chunk *values_room(struct values *v, struct arena *arena,
-					       enum values_form form)
-{
-	struct values_chunk *chunk = v->chunks;
-
-	if (chunk != NULL && chunk->form == form &&
-	    chunk->capacity - chunk->used >= values_entry(form))
-		return chunk;
-	return values_grow(v, arena, form);
-}
-
-/* Whether a value fits into two bytes and comes back the same. -0 does not: it is not 0. */
-static inline bool values_is_short(double value, uint16_t *out)
-{
-	int32_t whole;
-
-	if (!(value >= 0 && value <= UINT16_MAX))
 		return false;
-	whole = (int32_t)value;
-	*out = (uint16_t)whole;
-	return (double)whole == value;
+	chunk->next = v->chunks;
+	if (v->chunks != NULL) {
+		v->chunks->used = v->used;
+		v->chunks->form = v->form;
+	}
+	*v = (struct values){ .chunks = chunk, .form = (uint8_t)form,
+			      .capacity = (uint16_t)(bytes / width) };
+	return true;
+}
+
+/* Makes room for another entry of a form in the newest chunk, or a new one where it must be. */
+static inline bool values_room(struct values *v, struct arena *arena, enum values_form form)
+{
+	if (v->form == form && v->capacity - v->used >= values_entry(form))
+		return true;
+	return values_grow(v, arena, form);
 }
 
 static bool values_add_long(struct values *v, struct arena *arena, uint64_t word)
 {
-	struct values_chunk *chunk = values_room(v, arena, VALUES_LONG);
-
-	if (chunk == NULL)
+	if (!values_room(v, arena, VALUES_LONG))
 		return false;
-	values_longs(chunk)[chunk->used++] = word;
+	values_longs(v->chunks)[v->used++] = word;
 	return true;
 }
 
-bool values_add(struct values *v, struct arena *arena, double value)
+bool values_add_elsewhere(struct values *v, struct arena *arena, double value)
 {
-	struct values_chunk *chunk = v->chunks;
 	uint64_t word;
 	uint16_t small;
 
-	if ((chunk == NULL || chunk->form == VALUES_SHORT) && values_is_short(value, &small)) {
-		chunk = values_room(v, arena, VALUES_SHORT);
-		if (chunk == NULL)
+	if ((v->chunks == NULL || v->form == VALUES_SHORT) && values_is_short(value, &small)) {
+		if (!values_room(v, arena, VALUES_SHORT))
 			return false;
-		values_shorts(chunk)[chunk->used++] = small;
+		values_shorts(v->chunks)[v->used++] = small;
 		return true;
 	}
 	memcpy(&word, &value, sizeof(word));
@@ -108,46 +92,42 @@ bool values_add(struct values *v, struct arena *arena, double value)
 
 static bool values_add_short_run(struct values *v, struct arena *arena, uint16_t value)
 {
-	struct values_chunk *chunk = v->chunks;
 	uint16_t *end;
 
-	if (chunk != NULL) {
-		end = values_shorts(chunk) + chunk->used;
+	if (v->chunks != NULL) {
+		end = values_shorts(v->chunks) + v->used;
 		if (end[-2] == value && end[-1] < UINT16_MAX) {
 			end[-1]++;
 			return true;
 		}
 	}
-	chunk = values_room(v, arena, VALUES_SHORT_RUNS);
-	if (chunk == NULL)
+	if (!values_room(v, arena, VALUES_SHORT_RUNS))
 		return false;
-	end = values_shorts(chunk) + chunk->used;
+	end = values_shorts(v->chunks) + v->used;
 	end[0] = value;
 	end[1] = 1;
-	chunk->used = (uint16_t)(chunk->used + 2);
+	v->used = (uint16_t)(v->used + 2);
 	return true;
 }
 
 static bool values_add_long_run(struct values *v, struct arena *arena, double value)
 {
-	struct values_chunk *chunk = v->chunks;
 	uint64_t word, *end;
 
 	memcpy(&word, &value, sizeof(word));
-	if (chunk != NULL && chunk->form == VALUES_LONG_RUNS) {
-		end = values_longs(chunk) + chunk->used;
+	if (v->chunks != NULL && v->form == VALUES_LONG_RUNS) {
+		end = values_longs(v->chunks) + v->used;
 		if (end[-2] == word) {
 			end[-1]++;
 			return true;
 		}
 	}
-	chunk = values_room(v, arena, VALUES_LONG_RUNS);
-	if (chunk == NULL)
+	if (!values_room(v, arena, VALUES_LONG_RUNS))
 		return false;
-	end = values_longs(chunk) + chunk->used;
+	end = values_longs(v->chunks) + v->used;
 	end[0] = word;
 	end[1] = 1;
-	chunk->used = (uint16_t)(chunk->used + 2);
+	v->used = (uint16_t)(v->used + 2);
 	return true;
 }
 
@@ -155,9 +135,8 @@ bool values_add_run(struct values *v, struct arena *arena, double value)
 {
 	uint16_t small;
 
-	assert(v->chunks == NULL || values_entry((enum values_form)v->chunks->form) == 2);
-	if ((v->chunks == NULL || v->chunks->form == VALUES_SHORT_RUNS) &&
-	    values_is_short(value, &small))
+	assert(v->chunks == NULL || values_entry((enum values_form)v->form) == 2);
+	if ((v->chunks == NULL || v->form == VALUES_SHORT_RUNS) && values_is_short(value, &small))
 		return values_add_short_run(v, arena, small);
 	return values_add_long_run(v, arena, value);
 }
@@ -168,13 +147,14 @@ bool values_add_hash(struct values *v, struct arena *arena, uint64_t hash)
 }
 
 /* Reads the entry at `at`, which is there. */
-static void values_take(const struct values_chunk *chunk, uint32_t at, double *value, uint64_t *run)
+static void values_take(const struct values_reader *r, double *value, uint64_t *run)
 {
-	const uint16_t *shorts = chunk->first[0].shorts;
-	const uint64_t *longs = chunk->first[0].longs;
+	const uint16_t *shorts = r->chunk->first[0].shorts;
+	const uint64_t *longs = r->chunk->first[0].longs;
+	uint32_t at = r->at;
 
 	*run = 1;
-	switch ((enum values_form)chunk->form) {
+	switch ((enum values_form)r->form) {
 	case VALUES_SHORT_RUNS:
 		*run = shorts[at + 1];
 		*value = shorts[at];
@@ -194,13 +174,17 @@ static void values_take(const struct values_chunk *chunk, uint32_t at, double *v
 
 bool values_next(struct values_reader *r, double *value, uint64_t *run)
 {
-	while (r->chunk != NULL && r->at == r->chunk->used) {
+	while (r->chunk != NULL && r->at == r->used) {
 		r->chunk = r->chunk->next;
 		r->at = 0;
+		if (r->chunk != NULL) {
+			r->used = r->chunk->used;
+			r->form = r->chunk->form;
+		}
 	}
 	if (r->chunk == NULL)
 		return false;
-	values_take(r->chunk, r->at, value, run);
-	r->at += values_entry((enum values_form)r->chunk->form);
+	values_take(r, value, run);
+	r->at += values_entry((enum values_form)r->form);
 	return true;
 }

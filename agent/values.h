@@ -26,7 +26,7 @@ enum values_form {
 
 struct values_chunk {
 	struct values_chunk *next; /* older */
-	uint16_t used, capacity;   /* numbers, two in a pair */
+	uint16_t used;             /* numbers, two in a pair; the newest's is in struct values */
 	uint8_t form;
 	union {
 		uint16_t shorts[4];
@@ -34,14 +34,49 @@ struct values_chunk {
 	} first[]; /* more follow */
 };
 
-/* The values of a group: all zero when there are none. */
+/* The values of a group: all zero when there are none. What adding asks of the newest chunk stands
+ * here, so that it touches nothing of the chunk but where the value goes. */
 struct values {
 	struct values_chunk *chunks; /* newest first */
+	uint16_t used, capacity;     /* of the newest, in numbers */
+	uint8_t form;
 };
 
-/* Adds a finite value. False when the arena is at its ceiling. */
-bool values_add(struct values *v, struct arena *arena, double value)
+/* Whether a value fits into two bytes and comes back the same. -0 does not: it is not 0. */
+static inline bool values_is_short(double value, uint16_t *out)
+{
+	int32_t whole;
+
+	if (!(value >= 0 && value <= UINT16_MAX))
+		return false;
+	whole = (int32_t)value;
+	*out = (uint16_t)whole;
+	return (double)whole == value;
+}
+
+/* Where the next value goes; of no meaning while there are none. */
+static inline const void *values_tail(const struct values *v)
+{
+	return v->form == VALUES_SHORT || v->form == VALUES_SHORT_RUNS ?
+		       (const void *)(v->chunks->first[0].shorts + v->used) :
+		       (const void *)(v->chunks->first[0].longs + v->used);
+}
+
+/* values_add where the newest chunk does not have room for it, or has another form. */
+bool values_add_elsewhere(struct values *v, struct arena *arena, double value)
 	__attribute__((warn_unused_result));
+
+/* Adds a finite value. False when the arena is at its ceiling. */
+__attribute__((warn_unused_result)) static inline bool
+values_add(struct values *v, struct arena *arena, double value)
+{
+	uint16_t small;
+
+	if (v->used == v->capacity || v->form != VALUES_SHORT || !values_is_short(value, &small))
+		return values_add_elsewhere(v, arena, value);
+	v->chunks->first[0].shorts[v->used++] = small;
+	return true;
+}
 
 /* Adds a value that is likely to be the one before. The group must have been given no others. */
 bool values_add_run(struct values *v, struct arena *arena, double value)
@@ -53,13 +88,14 @@ bool values_add_hash(struct values *v, struct arena *arena, uint64_t hash)
 
 struct values_reader {
 	const struct values_chunk *chunk;
-	uint32_t at;
+	uint32_t at, used; /* of the chunk */
+	uint8_t form;
 };
 
 /* Reads them in no particular order. */
 static inline struct values_reader values_read(const struct values *v)
 {
-	return (struct values_reader){ .chunk = v->chunks };
+	return (struct values_reader){ .chunk = v->chunks, .used = v->used, .form = v->form };
 }
 
 /* The next value (of a set: the double with the hash's bits) and how often it came. False at the

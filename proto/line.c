@@ -9,6 +9,7 @@
 #include "proto/utf8.h"
 
 #include <assert.h>
+#include <endian.h>
 
 static_assert(LIMIT_NAME_BYTES == LIMIT_SERIES_BYTES && LIMIT_MEMBER_BYTES == LIMIT_SERIES_BYTES,
 	      "max_series_bytes bounds all three");
@@ -77,31 +78,75 @@ static const uint8_t *line_short_number(const uint8_t *at, const uint8_t *end, d
 	return at;
 }
 
-/* The short way: `name:123|ms`, a plain name and nothing more. Returns 1 when the line was
- * that and has been reported, else 0. */
-static int line_parse_short(const struct line_parser *p, struct slice line, line_sample_fn report,
-			    void *arg)
+/* The same for a whole number of up to seven digits, all at once; NULL where that is not what stands
+ * there. Eight bytes can be read. */
+static const uint8_t *line_short_whole(const uint8_t *at, double *value)
 {
-	const uint8_t *at = line.ptr;
-	const uint8_t *end = at + line.size;
-	struct line_sample sample = { .rate = 1, .timestamp = LINE_NO_TIMESTAMP };
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t word, odd;
+	unsigned digits;
+
+	memcpy(&word, at, sizeof(word));
+	word = le64toh(word) ^ '0' * ones;
+	/* The high bit of each byte that is more than nine. */
+	odd = (((word & 0x7f * ones) + (0x7f - 9) * ones) | word) & 0x80 * ones;
+	if (odd == 0)
+		return NULL;
+	digits = (unsigned)__builtin_ctzll(odd) / 8;
+	if (digits == 0 || at[digits] != '|')
+		return NULL;
+	/* Zeros before the digits, then pairs, fours and all of them are put together. */
+	word <<= 8 * (8 - digits);
+	word = word * 10 + (word >> 8);
+	word = ((word & UINT64_C(0x000000ff000000ff)) * (100 + (UINT64_C(1000000) << 32)) +
+		((word >> 16) & UINT64_C(0x000000ff000000ff)) * (1 + (UINT64_C(10000) << 32))) >>
+	       32;
+	*value = (double)(uint32_t)word;
+	return at + digits;
+}
+
+/* Reads a number's type and what ends the line, which is the end itself or just after the newline.
+ * NULL for anything else. */
+static const uint8_t *line_short_end(const uint8_t *at, const uint8_t *end, enum line_type *type)
+{
+	if (end - at >= 2 && at[0] == 'm' && at[1] == 's') {
+		*type = LINE_TIMER;
+		at += 2;
+	} else if (at == end || *at == 's' || !line_body_type(slice_of(at, 1), type)) {
+		return NULL;
+	} else {
+		at++;
+	}
+	if (at == end)
+		return at;
+	return *at == '\n' ? at + 1 : NULL;
+}
+
+bool line_take_plain(const struct line_parser *p, struct slice *text, struct line_plain *out)
+{
+	const uint8_t *begin = text->ptr, *at = begin, *end = at + text->size, *number;
 
 	if (p->usual)
 		at = line_scan(at, end);
-	while (at < end && p->plain[*at])
-		at++;
-	sample.series = slice_of(line.ptr, (size_t)(at - line.ptr));
+	else
+		while (at < end && p->plain[*at])
+			at++;
+	out->series = slice_of(begin, (size_t)(at - begin));
 	/* A leading `_` may begin an event. */
-	if (at == end || *at != ':' || at == line.ptr || *line.ptr == '_' ||
-	    sample.series.size > p->options.max_series_bytes)
-		return 0;
-	at = line_short_number(at + 1, end, &sample.value);
-	if (at == NULL || !line_body_type(slice_of(at + 1, (size_t)(end - at - 1)), &sample.type) ||
-	    sample.type == LINE_SET)
-		return 0;
-	sample.kind = line_kind(sample.type);
-	report(arg, &sample);
-	return 1;
+	if (at == end || *at != ':' || at == begin || *begin == '_' ||
+	    out->series.size > p->options.max_series_bytes)
+		return false;
+	at++;
+	number = end - at >= 8 ? line_short_whole(at, &out->value) : NULL;
+	if (number == NULL)
+		number = line_short_number(at, end, &out->value);
+	at = number ? line_short_end(number + 1, end, &out->type) : NULL;
+	if (at == NULL)
+		return false;
+	out->kind = line_kind(out->type);
+	out->line = slice_of(begin, (size_t)(at - begin) - (at[-1] == '\n'));
+	*text = slice_of(at, (size_t)(end - at));
+	return true;
 }
 
 /* One number of a line, its type known. */
@@ -353,17 +398,30 @@ static bool line_blank(struct slice line)
 	return true;
 }
 
+static void line_report_plain(const struct line_plain *plain, line_sample_fn report, void *arg)
+{
+	struct line_sample sample = { .kind = plain->kind, .type = plain->type,
+				      .series = plain->series, .value = plain->value, .rate = 1,
+				      .timestamp = LINE_NO_TIMESTAMP };
+
+	report(arg, &sample);
+}
+
 int line_parse(struct line_parser *p, struct slice line, line_sample_fn report, void *arg)
 {
 	const struct line_sink sink = { .report = report, .arg = arg };
-	struct slice name, body;
+	struct slice name, body, rest;
+	struct line_plain plain;
 
 	if (line.size > 0 && line.ptr[line.size - 1] == '\r')
 		line.size--;
 	if (line.size == 0)
 		return 0;
-	if (line_parse_short(p, line, report, arg) > 0)
+	rest = line;
+	if (line_take_plain(p, &rest, &plain) && plain.line.size == line.size) {
+		line_report_plain(&plain, report, arg);
 		return 1;
+	}
 	if (line_blank(line))
 		return 0;
 	if (line_begins(line, "_e{"))

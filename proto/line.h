@@ -6,8 +6,9 @@
  * never reads past the bytes given. The usual line without tags is reported with a
  * series that borrows from the line itself; everything else borrows from the parser.
  *
- * line_split() cuts a datagram into lines. Cost: about 20 ns for `name:123|ms`, 100 to 300
- * with a rate, tags or packed values.
+ * line_split() cuts a datagram into lines; line_take_plain() takes the plainest ones off it with
+ * neither a call nor a second look. Cost: about 8 ns for `name:123|ms` so and 20 by line_parse, 100 to
+ * 300 with a rate, tags or packed values.
  * A parser serves one thread.
  */
 #ifndef PROTO_LINE_H
@@ -62,6 +63,15 @@ struct line_options {
 	size_t max_series_bytes;
 };
 
+/* The plainest line, `name:123|ms`, taken apart. Borrows from the text. */
+struct line_plain {
+	struct slice line;   /* without its newline */
+	struct slice series; /* its name, which is canonical */
+	double value;        /* absolute; not sampled, of no timestamp */
+	enum line_type type; /* not a set's */
+	enum kind kind;
+};
+
 struct line_parser {
 	struct line_options options;
 	/* private */
@@ -80,6 +90,10 @@ void line_parser_init(struct line_parser *p, const struct line_options *options)
  * for refusing the line (err.h, -1001..-1018); then nothing was reported. ERR_EVENT and
  * ERR_SERVICE_CHECK mean recognised but unsupported, not malformed. */
 int line_parse(struct line_parser *p, struct slice line, line_sample_fn report, void *arg);
+
+/* Takes the next line off *text if it is one of those, newline and all; for line_parse it is one sample.
+ * False, and nothing taken, where it is any other. */
+bool line_take_plain(const struct line_parser *p, struct slice *text, struct line_plain *out);
 
 /* Takes the next line off *datagram (up to a newline or the end), without the newline.
  * False when nothing is left. A trailing newline does not make another, empty line. */

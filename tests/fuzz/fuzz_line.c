@@ -46,13 +46,28 @@ static void check_sample(void *arg, const struct line_sample *s)
 	assert(json_format_number(s->value, number)[0] != '\0');
 }
 
+/* A plain line is for line_parse the same one sample. */
+static void check_plain(struct line_parser *parser, struct slice text)
+{
+	struct slice rest = text, line;
+	struct line_plain plain;
+	int heard = 0;
+
+	if (!line_take_plain(parser, &rest, &plain))
+		return;
+	assert(line_split(&text, &line) && slice_equal(line, plain.line));
+	assert(rest.ptr == text.ptr && rest.size == text.size);
+	assert(line_parse(parser, line, check_sample, &heard) == 1 && heard == 1);
+}
+
 static void check_datagram(const struct line_options *options, struct slice datagram)
 {
 	static struct line_parser parser;
 	struct slice line;
 
 	line_parser_init(&parser, options);
-	while (line_split(&datagram, &line)) {
+	for (check_plain(&parser, datagram); line_split(&datagram, &line);
+	     check_plain(&parser, datagram)) {
 		int heard = 0;
 		int r = line_parse(&parser, line, check_sample, &heard);
 
