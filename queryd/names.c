@@ -2,24 +2,6 @@
 #include "queryd/names.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-static struct slice view(const struct names_entry *entry)
-{
-	return slice_of(entry->bytes, entry->size);
-}
-
-static void list_release(struct names_list *list)
-{
-	size_t i;
-
-	for (i = 0; i < list->count; i++)
-		free(list->entries[i].bytes);
-	free(list->entries);
-	*list = (struct names_list){ 0 };
-}
 
 void names_init(struct names *n, size_t max)
 {
@@ -29,130 +11,83 @@ void names_init(struct names *n, size_t max)
 
 void names_release(struct names *n)
 {
-	list_release(&n->sorted);
-	list_release(&n->waiting);
+	names_discard(n);
+	names_index_drop(n->index);
+	n->index = NULL;
 }
 
 int names_add(struct names *n, struct slice name, unsigned kinds)
 {
-	struct names_list *list = &n->waiting;
-	struct names_entry entry = { .size = (uint32_t)name.size, .kinds = (uint8_t)kinds };
+	return names_batch_add(&n->waiting, name, kinds);
+}
 
-	if (list->count == n->max) {
-		n->dropped++;
-		return -ENOBUFS;
-	}
-	if (list->count == list->capacity) {
-		size_t capacity = list->capacity ? list->capacity * 2 : 64;
-		struct names_entry *entries = realloc(list->entries, capacity * sizeof(*entries));
-		if (!entries)
-			return -ENOMEM;
-		list->entries = entries;
-		list->capacity = capacity;
-	}
-	entry.bytes = malloc(name.size ? name.size : 1);
-	if (!entry.bytes)
-		return -ENOMEM;
-	if (name.size)
-		memcpy(entry.bytes, name.ptr, name.size);
-	list->entries[list->count++] = entry;
+size_t names_waiting(const struct names *n)
+{
+	return n->waiting.count;
+}
+
+void names_merge_take(struct names *n, bool anew, struct names_merge *m)
+{
+	*m = (struct names_merge){
+		.base = names_index_hold(anew ? n->next : n->index),
+		.batch = n->waiting,
+		.max = n->max,
+		.anew = anew,
+	};
+	n->waiting = (struct names_batch){ 0 };
+}
+
+void names_merge_run(struct names_merge *m)
+{
+	m->status = names_index_merge(m->base, &m->batch, m->max, &m->out, &m->dropped);
+	/* Here, because a large batch takes its time to free. */
+	names_batch_release(&m->batch);
+}
+
+int names_merge_done(struct names *n, struct names_merge *m)
+{
+	struct names_index **place = m->anew ? &n->next : &n->index;
+
+	names_index_drop(m->base);
+	if (m->status < 0)
+		return m->status;
+	names_index_drop(*place);
+	*place = m->out;
+	n->dropped += m->dropped;
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-	return slice_compare(view(a), view(b));
-}
-
-/* Sorts the waiting; of repetitions one stays, with the kinds of all. */
-static void sort_waiting(struct names *n)
-{
-	struct names_list *list = &n->waiting;
-	size_t kept = 0, i;
-
-	if (list->count > 1)
-		qsort(list->entries, list->count, sizeof(*list->entries), compare);
-	for (i = 0; i < list->count; i++) {
-		if (kept > 0 && compare(&list->entries[kept - 1], &list->entries[i]) == 0) {
-			list->entries[kept - 1].kinds |= list->entries[i].kinds;
-			free(list->entries[i].bytes);
-		} else {
-			list->entries[kept++] = list->entries[i];
-		}
-	}
-	list->count = kept;
-}
-
-/* Takes out of the sorted waiting what the list has already, and what is over the ceiling. */
-static void drop_known(struct names *n)
-{
-	struct names_list *list = &n->waiting;
-	size_t at = 0, kept = 0, i;
-
-	for (i = 0; i < list->count; i++) {
-		struct names_entry *entry = &list->entries[i];
-		while (at < n->sorted.count && compare(&n->sorted.entries[at], entry) < 0)
-			at++;
-		bool known = at < n->sorted.count && compare(&n->sorted.entries[at], entry) == 0;
-		bool full = n->sorted.count + kept >= n->max;
-		if (!known && !full) {
-			list->entries[kept++] = *entry;
-			continue;
-		}
-		if (known)
-			n->sorted.entries[at].kinds |= entry->kinds;
-		n->dropped += !known;
-		free(entry->bytes);
-	}
-	list->count = kept;
-}
-
-/* Merges from the ends, so that the list needs no second array. */
 int names_settle(struct names *n)
 {
-	struct names_list *list = &n->sorted;
-	size_t left, from, to;
+	struct names_merge m;
 
-	sort_waiting(n);
-	drop_known(n);
-	to = list->count + n->waiting.count;
-	if (to > list->capacity) {
-		struct names_entry *entries = realloc(list->entries, to * sizeof(*entries));
-		if (!entries)
-			return -ENOMEM;
-		list->entries = entries;
-		list->capacity = to;
-	}
-	left = list->count;
-	from = n->waiting.count;
-	list->count = to;
-	while (from > 0) {
-		const struct names_entry *new = &n->waiting.entries[from - 1];
-		if (left > 0 && compare(&list->entries[left - 1], new) > 0)
-			list->entries[--to] = list->entries[--left];
-		else
-			list->entries[--to] = n->waiting.entries[--from];
-	}
-	n->waiting.count = 0;
-	return 0;
+	names_merge_take(n, false, &m);
+	names_merge_run(&m);
+	return names_merge_done(n, &m);
 }
 
 void names_replace(struct names *n)
 {
-	sort_waiting(n);
-	list_release(&n->sorted);
-	n->sorted = n->waiting;
-	n->waiting = (struct names_list){ 0 };
+	names_index_drop(n->index);
+	n->index = n->next;
+	n->next = NULL;
 }
 
 void names_discard(struct names *n)
 {
-	list_release(&n->waiting);
+	names_batch_release(&n->waiting);
+	names_index_drop(n->next);
+	n->next = NULL;
+}
+
+void names_pin(const struct names *n, struct names *pinned)
+{
+	*pinned = (struct names){ .index = names_index_hold(n->index), .max = n->max };
 }
 
 size_t names_count(const struct names *n)
 {
-	return n->sorted.count;
+	return names_index_count(n->index);
 }
 
 uint64_t names_dropped(const struct names *n)
@@ -162,27 +97,15 @@ uint64_t names_dropped(const struct names *n)
 
 bool names_full(const struct names *n)
 {
-	return n->dropped > 0 && n->sorted.count >= n->max;
+	return names_index_full(n->index);
 }
 
-struct slice names_at(const struct names *n, size_t index, unsigned *kinds)
+struct names_cursor names_seek(const struct names *n, struct slice name)
 {
-	assert(index < n->sorted.count);
-	*kinds = n->sorted.entries[index].kinds;
-	return view(&n->sorted.entries[index]);
+	return names_index_seek(n->index, name);
 }
 
-size_t names_seek(const struct names *n, struct slice name)
+bool names_step(const struct names *n, struct names_cursor *at, struct slice *name, unsigned *kinds)
 {
-	const struct names_list *list = &n->sorted;
-	size_t low = 0, high = list->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (slice_compare(view(&list->entries[middle]), name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return names_index_step(n->index, at, name, kinds);
 }

@@ -1,37 +1,30 @@
 /*
- * names.h - the keys there are, sorted, for /v1/keys.
+ * names.h - the keys there are, sorted, for /v1/keys and whoever chooses among keys.
  *
- * Names come in any order and more than once; they wait until names_settle() merges them
- * into the sorted list (or names_replace() puts them in its place, which also forgets names
- * that are gone). Asking about one exact key never needs this index. Cost: 16 bytes and one
- * allocation a name, up to a ceiling; names over it are counted and left out. Pure; one thread.
+ * Names come in any order and more than once; they wait until they are merged into the index, or
+ * into another one that is built beside it while all is read anew and then takes its place, which
+ * also forgets names that are gone. Merging is three steps, so that the middle one may run in
+ * another thread: it works on what the first took along. The index itself never changes
+ * (names_index.h): names_pin() keeps one generation for who walks through it beside the loop.
+ * Asking about one exact key never needs this. Up to a ceiling; names over it are counted and left
+ * out. Pure; but for the middle step one thread.
  */
 #ifndef QUERYD_NAMES_H
 #define QUERYD_NAMES_H
 
 #include "proto/glob.h"
 #include "proto/slice.h"
+#include "queryd/names_index.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct names_entry {
-	uint8_t *bytes;
-	uint32_t size;
-	uint8_t kinds; /* bits by stat_kind_index() */
-};
-
-struct names_list {
-	struct names_entry *entries;
-	size_t count;
-	size_t capacity;
-};
-
 struct names {
 	/* private */
-	struct names_list sorted;
-	struct names_list waiting;
+	struct names_index *index; /* NULL: empty */
+	struct names_index *next;  /* that is built anew; NULL: empty */
+	struct names_batch waiting;
 	size_t max;
 	uint64_t dropped;
 };
@@ -39,36 +32,64 @@ struct names {
 void names_init(struct names *n, size_t max); /* empty; at most max names, max > 0 */
 void names_release(struct names *n);          /* frees what it holds */
 
-/* Adds a name (copied) in one of its kinds (bits by stat_kind_index()) to the waiting. 0, -ENOMEM,
- * -ENOBUFS (max are waiting already). */
+/* Adds a name (copied) in one of its kinds (bits by stat_kind_index()) to the waiting. 0,
+ * -ENOMEM. */
 int names_add(struct names *n, struct slice name, unsigned kinds)
 	__attribute__((warn_unused_result));
 
-/* Merges the waiting into the list. 0, -ENOMEM (then they wait on). */
+size_t names_waiting(const struct names *n); /* names that wait, repetitions too */
+
+/* What a merge works on. */
+struct names_merge {
+	/* private */
+	struct names_index *base, *out;
+	struct names_batch batch;
+	size_t max;
+	uint64_t dropped;
+	bool anew;
+	int status;
+};
+
+/* Takes the waiting along, to be merged into the index or (anew) into the one that is built beside
+ * it. One merge at a time. */
+void names_merge_take(struct names *n, bool anew, struct names_merge *m);
+
+/* Merges; in any thread. */
+void names_merge_run(struct names_merge *m);
+
+/* Puts the result in its place. 0; -ENOMEM, then the names that were taken are lost. */
+int names_merge_done(struct names *n, struct names_merge *m) __attribute__((warn_unused_result));
+
+/* All three at once, into the index. 0, -ENOMEM. */
 int names_settle(struct names *n) __attribute__((warn_unused_result));
 
-/* The waiting become the list; the old one is forgotten. */
+/* The index that was built beside takes the place of the index, which is forgotten. */
 void names_replace(struct names *n);
 
-/* Throws the waiting away. */
+/* Throws away the waiting and what was built beside. */
 void names_discard(struct names *n);
 
-size_t names_count(const struct names *n);     /* names in the list */
-bool names_full(const struct names *n);        /* some were left out: the list is not whole */
+/* Makes *pinned the index as it is now, whatever comes to `n`; for reading only. names_release()
+ * ends it. */
+void names_pin(const struct names *n, struct names *pinned);
+
+size_t names_count(const struct names *n);     /* names in the index */
+bool names_full(const struct names *n);        /* some were left out: the index is not whole */
 uint64_t names_dropped(const struct names *n); /* how often one was left out for the ceiling */
 
 struct names_page {
-	struct slice *keys; /* the caller's array of `limit` slices; borrowed from the list */
+	struct slice *keys; /* the caller's array of `limit` slices; borrowed from the index */
 	size_t limit;
 	size_t count;
 	bool more;          /* further names match */
 };
 
-/* The name at a place of the list, in byte order, and its kinds. Borrowed until the list
- * changes. */
-struct slice names_at(const struct names *n, size_t index, unsigned *kinds);
+/* Before the first name that is not below the given one. */
+struct names_cursor names_seek(const struct names *n, struct slice name);
 
-/* The first place whose name is not below the given one. */
-size_t names_seek(const struct names *n, struct slice name);
+/* Goes over the next name, in byte order, with its kinds; false at the end. Borrowed until the
+ * index changes. */
+bool names_step(const struct names *n, struct names_cursor *at, struct slice *name,
+		unsigned *kinds);
 
 #endif

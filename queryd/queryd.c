@@ -4,7 +4,6 @@
 #include "proto/daemon/log.h"
 #include "proto/err.h"
 #include "proto/hour.h"
-#include "queryd/answer.h"
 #include "queryd/queryd_private.h"
 
 #include <assert.h>
@@ -44,6 +43,9 @@ static void refuse_store(struct route_refusal *why, int status, const char *prob
 	else if (status == -ETIMEDOUT)
 		(void)route_refuse(why, 503, "store_unavailable",
 				   "Redis does not answer in time (ask for less, if it was much)");
+	else if (status == -EBUSY)
+		(void)route_refuse(why, 503, "store_unavailable",
+				   "too many look through the names; ask again, or for less");
 	else if (status == -EAGAIN)
 		(void)route_refuse(why, 503, "store_unavailable",
 				   "the hour is being rewritten; ask again");
@@ -106,23 +108,12 @@ struct query_limits queryd_limits(const struct queryd *q)
 	};
 }
 
-/* ---- requests ------------------------------------------------------------------------------- */
-
-static unsigned answer_page(struct queryd *q, struct http_request *request,
-			    const struct route_request *asked, const struct scope_keys *keys)
+uint64_t queryd_deadline_ns(const struct queryd *q, uint64_t begun_ns)
 {
-	struct slice found[ROUTE_LIMIT_MAX];
-	struct names_page page = { .keys = found, .limit = asked->limit };
-	struct buf body;
-	unsigned sent;
-
-	if (!names_poll_loaded(&q->names_poll) && !queryd_knows_names(q, request, &sent))
-		return sent;
-	scope_page(keys, &asked->match, slice_of(asked->key, asked->key_size), &page);
-	buf_init(&body, QUERYD_ANSWER_BYTES);
-	answer_keys(&body, &page);
-	return respond_json(request, q->config, 200, &body);
+	return begun_ns + (uint64_t)q->config->query_timeout_ms * 1000000;
 }
+
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static unsigned answer_health(struct queryd *q, struct http_request *request, bool ready)
 {
@@ -165,7 +156,7 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 
 	switch (asked->route) {
 	case ROUTE_KEYS:
-		return answer_page(q, request, asked, &keys);
+		return serve_keys(q, request, asked, &keys, begun_ns);
 	case ROUTE_QUERY:
 	case ROUTE_TOP_KEYS:
 	case ROUTE_LEDGER:
@@ -300,6 +291,7 @@ static void on_redis_closed(void *arg)
 
 void queryd_close(struct queryd *q)
 {
+	names_poll_stop(&q->names_poll);
 	redis_close(q->redis, on_redis_closed, q);
 }
 
@@ -353,7 +345,9 @@ static int start_redis(struct queryd *q)
 	agents_init(&q->agents);
 	agents_poll_init(&q->agents_poll, q->redis, &q->agents);
 	names_init(&q->names, (size_t)q->config->max_names);
-	names_poll_init(&q->names_poll, q->redis, &q->fleet, &q->names);
+	aside_init(&q->merging, &q->loop);
+	aside_init(&q->looking, &q->loop);
+	names_poll_init(&q->names_poll, q->redis, &q->fleet, &q->names, &q->merging);
 	return 0;
 }
 
@@ -426,6 +420,9 @@ int queryd_run(struct config *config, int argc, char **argv)
 		log_info("stopped", "%s", "");
 		status = q->local_exit;
 	}
+	/* After a drain that came too late, what runs in other threads still has parts of q. */
+	while (aside_busy(&q->looking) || aside_busy(&q->merging))
+		uv_run(&q->loop, UV_RUN_ONCE);
 	cache_free(q->cache);
 	tokens_release(&q->tokens);
 	names_release(&q->names);

@@ -1,8 +1,8 @@
 /*
  * queryd_private.h - the daemon's parts, for its own shells.
  *
- * queryd.c wires them; serve_one.c, serve_many.c and serve_graphite.c serve one family of requests
- * each. Only these see the struct.
+ * queryd.c wires them; serve_one.c, serve_keys.c, serve_many.c and serve_graphite.c serve one family
+ * of requests each. Only these see the struct.
  */
 #ifndef QUERYD_QUERYD_PRIVATE_H
 #define QUERYD_QUERYD_PRIVATE_H
@@ -10,6 +10,7 @@
 #include "proto/daemon/http.h"
 #include "proto/daemon/life.h"
 #include "queryd/agents_poll.h"
+#include "queryd/aside.h"
 #include "queryd/cache.h"
 #include "queryd/fetch.h"
 #include "queryd/metrics.h"
@@ -35,6 +36,8 @@ struct queryd {
 	struct agents_poll agents_poll;
 	struct names names;
 	struct names_poll names_poll;
+	struct aside merging; /* names into the index */
+	struct aside looking; /* through the names, for who asks */
 	struct fetches fetches;
 	struct cache *cache; /* or NULL */
 	uv_timer_t timer;
@@ -69,12 +72,20 @@ struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour);
 /* What one answer may cost. */
 struct query_limits queryd_limits(const struct queryd *q);
 
+/* When a request's time to begin is over, by uv_hrtime(). */
+uint64_t queryd_deadline_ns(const struct queryd *q, uint64_t begun_ns);
+
 /* ---- families of requests -------------------------------------------------------------------- */
 
 /* What is about one key: an hour, a day, a range, an overview, a moving average. 0 when the answer comes
  * later, else the status of a refusal that was sent. */
 unsigned serve_one(struct queryd *q, struct http_request *request,
 		   const struct route_request *asked, uint64_t begun_ns);
+
+/* /v1/keys. The same. */
+unsigned serve_keys(struct queryd *q, struct http_request *request,
+		    const struct route_request *asked, const struct scope_keys *keys,
+		    uint64_t begun_ns);
 
 /* /v1/query, /v1/top, /v1/ledger. 0 when the answer comes later, else the status that was sent. */
 unsigned serve_many(struct queryd *q, struct http_request *request,

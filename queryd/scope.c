@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/scope.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool begins_with(struct slice text, struct slice prefix)
@@ -101,6 +102,48 @@ bool scope_allows(const struct scope *s, struct slice key)
 	return scope_covers(s, key);
 }
 
+/* ---- kept ----------------------------------------------------------------------------------- */
+
+struct held {
+	struct scope_keys keys; /* first: what its holder sees */
+	struct names names;
+	struct scope scope;
+	uint8_t bytes[];
+};
+
+struct scope_keys *scope_hold(const struct scope_keys *keys)
+{
+	const struct scope *s = keys->scope;
+	struct held *held;
+	size_t size = 0, i;
+
+	for (i = 0; s && i < s->count; i++)
+		size += s->prefixes[i].size;
+	held = malloc(sizeof(*held) + size);
+	if (!held)
+		return NULL;
+	names_pin(keys->names, &held->names);
+	held->keys = (struct scope_keys){ &held->names, s ? &held->scope : NULL };
+	if (s)
+		held->scope = *s;
+	size = 0;
+	for (i = 0; s && i < s->count; i++) {
+		struct slice prefix = s->prefixes[i];
+		memcpy(held->bytes + size, prefix.ptr, prefix.size);
+		held->scope.prefixes[i] = slice_of(held->bytes + size, prefix.size);
+		size += prefix.size;
+	}
+	return &held->keys;
+}
+
+void scope_release(struct scope_keys *held)
+{
+	if (!held)
+		return;
+	names_release(&((struct held *)held)->names);
+	free(held);
+}
+
 /* ---- names ---------------------------------------------------------------------------------- */
 
 struct scope_walk scope_begin(const struct scope_keys *keys, struct slice prefix)
@@ -129,31 +172,28 @@ static bool next_range(struct scope_walk *w)
 	return false;
 }
 
-/* The first place of the range that is not at or before `after`. */
-static size_t first_behind(const struct scope_walk *w)
+/* Before the first name of the range that is not at or before `after`. */
+static struct names_cursor first_behind(const struct scope_walk *w)
 {
 	const struct names *names = w->keys->names;
-	size_t at = names_seek(names, w->prefix);
+	struct names_cursor at, behind;
+	struct slice name;
 	unsigned kinds;
 
 	if (w->after.size == 0 || slice_compare(w->after, w->prefix) < 0)
-		return at;
-	at = names_seek(names, w->after);
-	if (at < names_count(names) && slice_equal(names_at(names, at, &kinds), w->after))
-		at++;
+		return names_seek(names, w->prefix);
+	at = behind = names_seek(names, w->after);
+	if (names_step(names, &behind, &name, &kinds) && slice_equal(name, w->after))
+		return behind;
 	return at;
 }
 
 bool scope_next(struct scope_walk *w, struct slice *name, unsigned *kinds)
 {
-	const struct names *names = w->keys->names;
-
 	for (;;) {
-		if (w->started && w->at < names_count(names)) {
-			*name = names_at(names, w->at++, kinds);
-			if (begins_with(*name, w->prefix))
-				return true;
-		}
+		if (w->started && names_step(w->keys->names, &w->at, name, kinds) &&
+		    begins_with(*name, w->prefix))
+			return true;
 		if (!next_range(w))
 			return false;
 		w->at = first_behind(w);
@@ -164,12 +204,10 @@ bool scope_next(struct scope_walk *w, struct slice *name, unsigned *kinds)
 bool scope_find(const struct scope_keys *keys, struct slice exact, struct slice *name,
 		unsigned *kinds)
 {
-	size_t at = names_seek(keys->names, exact);
+	struct names_cursor at = names_seek(keys->names, exact);
 
-	if (at == names_count(keys->names) || !scope_allows(keys->scope, exact))
-		return false;
-	*name = names_at(keys->names, at, kinds);
-	return slice_equal(*name, exact);
+	return scope_allows(keys->scope, exact) && names_step(keys->names, &at, name, kinds) &&
+	       slice_equal(*name, exact);
 }
 
 /* Ranges come in byte order and do not overlap, so what lies behind `after` is found by

@@ -37,6 +37,13 @@ struct scope_keys {
 	const struct scope *scope; /* NULL: all */
 };
 
+/* The same for longer than a call: the names as they are now, and a copy of the scope, which a reload
+ * may free. NULL without memory. */
+struct scope_keys *scope_hold(const struct scope_keys *keys);
+
+/* Frees what scope_hold() gave; NULL is nothing. */
+void scope_release(struct scope_keys *held);
+
 /* A walk through the visible names with a prefix, in byte order. */
 struct scope_walk {
 	/* private */
@@ -45,7 +52,7 @@ struct scope_walk {
 	struct slice wanted;
 	struct slice after;  /* names up to here are left out; empty: none */
 	size_t next_prefix;
-	size_t at;
+	struct names_cursor at;
 	bool started;
 };
 

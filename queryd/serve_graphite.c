@@ -13,12 +13,33 @@
 
 #define VERSION "1.1.10" /* of Graphite whose ways these are: Grafana asks */
 
-/* A /render that waits for Redis. */
+/* A /render that looks through the names and then waits for Redis. */
 struct rendering {
+	struct aside_job job; /* first */
 	struct queryd *queryd;
 	struct http_request *request;
 	struct graphite_render *render;
 	uint64_t begun_ns;
+	uint64_t deadline_ms;
+	struct scope_keys *keys;
+	struct query_limits limits;
+	struct survey *survey;
+	struct route_refusal why;
+	int status;
+};
+
+/* What an editor asks, while the names are looked through. */
+struct search {
+	struct aside_job job; /* first */
+	struct queryd *queryd;
+	struct http_request *request;
+	enum route route;
+	struct form *form;
+	struct scope_keys *keys;
+	uint64_t begun_ns;
+	struct buf body;
+	struct route_refusal why;
+	int status;
 };
 
 static unsigned refuse(struct queryd *q, struct http_request *request, int status,
@@ -48,6 +69,14 @@ static unsigned answer_render(struct queryd *q, struct http_request *request,
 		       respond_json(request, q->config, 200, &body);
 }
 
+static void end_render(struct rendering *r, unsigned sent)
+{
+	queryd_count(r->queryd, ROUTE_RENDER, sent, r->begun_ns);
+	graphite_render_free(r->render);
+	scope_release(r->keys);
+	free(r);
+}
+
 static void on_fetched(void *arg, int status, void *survey)
 {
 	struct rendering *r = arg;
@@ -60,35 +89,62 @@ static void on_fetched(void *arg, int status, void *survey)
 	} else {
 		sent = queryd_refuse_store(r->queryd, r->request, status, &log);
 	}
-	queryd_count(r->queryd, ROUTE_RENDER, sent, r->begun_ns);
-	graphite_render_free(r->render);
-	free(r);
+	end_render(r, sent);
 }
 
-/* Starts what needs Redis; takes the rendering. 0, or the status that was sent. */
+static void pick(struct aside_job *job)
+{
+	struct rendering *r = (struct rendering *)job;
+
+	r->status = graphite_render_survey(r->render, r->keys, &r->limits, &r->survey, &r->why);
+}
+
+static void on_picked(struct aside_job *job, bool late)
+{
+	struct rendering *r = (struct rendering *)job;
+	struct queryd *q = r->queryd;
+	int status = late ? -EBUSY : r->status;
+	unsigned sent;
+
+	/* Redis may have been lost meanwhile, and what is known of the fleet with it. */
+	if (status == 0 && !queryd_knows_names(q, r->request, &sent)) {
+		survey_free(r->survey);
+		end_render(r, sent);
+		return;
+	}
+	if (status == 0)
+		status = survey_start(r->survey, fleet_partitions(&q->fleet));
+	if (status == 0) {
+		fetch_start(&q->fetches, &fetch_survey, r->survey, r->deadline_ms, on_fetched, r);
+		return;
+	}
+	survey_free(r->survey);
+	end_render(r, refuse(q, r->request, status, &r->why));
+}
+
+/* Starts what needs names and Redis; takes the rendering. 0, or the status that was sent. */
 static unsigned start_render(struct queryd *q, struct http_request *request,
 			     struct graphite_render *render, const struct scope_keys *keys,
 			     uint64_t begun_ns)
 {
-	struct query_limits limits = queryd_limits(q);
-	struct rendering *r = malloc(sizeof(*r));
-	struct survey *survey = NULL;
-	struct route_refusal why;
-	int status = r ? 0 : -ENOMEM;
+	struct rendering *r = calloc(1, sizeof(*r));
 
-	if (status == 0)
-		status = graphite_render_survey(render, keys, &limits, &survey, &why);
-	if (status == 0)
-		status = survey_start(survey, fleet_partitions(&q->fleet));
-	if (status < 0) {
-		survey_free(survey);
-		graphite_render_free(render);
+	if (r)
+		r->keys = scope_hold(keys);
+	if (!r || !r->keys) {
 		free(r);
-		return refuse(q, request, status, &why);
+		graphite_render_free(render);
+		return queryd_refuse_store(q, request, -ENOMEM, NULL);
 	}
-	*r = (struct rendering){ q, request, render, begun_ns };
-	fetch_start(&q->fetches, &fetch_survey, survey,
-		    uv_now(&q->loop) + (uint64_t)q->config->query_timeout_ms, on_fetched, r);
+	r->job.run = pick;
+	r->job.done = on_picked;
+	r->queryd = q;
+	r->request = request;
+	r->render = render;
+	r->begun_ns = begun_ns;
+	r->deadline_ms = uv_now(&q->loop) + (uint64_t)q->config->query_timeout_ms;
+	r->limits = queryd_limits(q);
+	aside_start(&q->looking, &r->job, queryd_deadline_ns(q, begun_ns));
 	return 0;
 }
 
@@ -115,22 +171,60 @@ static unsigned serve_render(struct queryd *q, struct http_request *request,
 
 /* ---- the rest ------------------------------------------------------------------------------- */
 
-static unsigned serve_find(struct queryd *q, struct http_request *request, enum route route,
-			   const struct form *form, const struct scope_keys *keys)
+static void search_free(struct search *s)
 {
-	struct route_refusal why;
-	struct buf body;
-	unsigned sent;
-	int status;
+	form_release(s->form);
+	free(s->form);
+	scope_release(s->keys);
+	free(s);
+}
 
-	if (!queryd_knows_names(q, request, &sent))
-		return sent;
-	buf_init(&body, QUERYD_ANSWER_BYTES);
-	status = graphite_find(route, form, keys, &body, &why);
-	if (status == 0)
-		return respond_json(request, q->config, 200, &body);
-	buf_release(&body);
-	return refuse(q, request, status, &why);
+static void find(struct aside_job *job)
+{
+	struct search *s = (struct search *)job;
+
+	s->status = graphite_find(s->route, s->form, s->keys, &s->body, &s->why);
+}
+
+static void on_found(struct aside_job *job, bool late)
+{
+	struct search *s = (struct search *)job;
+	struct queryd *q = s->queryd;
+	int status = late ? -EBUSY : s->status;
+	unsigned sent;
+
+	if (status == 0) {
+		sent = respond_json(s->request, q->config, 200, &s->body);
+	} else {
+		buf_release(&s->body);
+		sent = refuse(q, s->request, status, &s->why);
+	}
+	queryd_count(q, s->route, sent, s->begun_ns);
+	search_free(s);
+}
+
+/* Takes the search's form. 0, or the status that was sent. */
+static unsigned serve_find(const struct search *wanted, const struct scope_keys *keys)
+{
+	struct queryd *q = wanted->queryd;
+	struct search *s = malloc(sizeof(*s));
+
+	if (!s) {
+		form_release(wanted->form);
+		free(wanted->form);
+		return queryd_refuse_store(q, wanted->request, -ENOMEM, NULL);
+	}
+	*s = *wanted;
+	s->keys = scope_hold(keys);
+	if (!s->keys) {
+		search_free(s);
+		return queryd_refuse_store(q, wanted->request, -ENOMEM, NULL);
+	}
+	s->job.run = find;
+	s->job.done = on_found;
+	buf_init(&s->body, QUERYD_ANSWER_BYTES);
+	aside_start(&q->looking, &s->job, queryd_deadline_ns(q, s->begun_ns));
+	return 0;
 }
 
 /* What is the same whatever is asked. */
@@ -180,8 +274,9 @@ unsigned serve_graphite(struct queryd *q, struct http_request *request, enum rou
 	}
 	if (route == ROUTE_RENDER)
 		sent = serve_render(q, request, form, keys, begun_ns);
-	else
-		sent = serve_find(q, request, route, form, keys);
+	else if (queryd_knows_names(q, request, &sent))
+		return serve_find(&(struct search){ .queryd = q, .request = request, .route = route,
+						    .form = form, .begun_ns = begun_ns }, keys);
 	form_release(form);
 	free(form);
 	return sent;

@@ -8,16 +8,26 @@
 
 /* A request over many keys, while it waits for Redis. */
 struct many {
+	struct aside_job job; /* first */
 	struct queryd *queryd;
 	struct http_request *request;
 	struct route_request asked;
 	struct query query;
 	struct ledger ledger;
 	uint64_t begun_ns;
+	uint64_t deadline_ms;
+	/* While the names are looked through: */
+	struct scope_keys *keys;
+	struct query_limits limits;
+	int64_t now_second;
+	struct survey *survey;
+	struct route_refusal why;
+	int status;
 };
 
 static void many_free(struct many *m)
 {
+	scope_release(m->keys);
 	query_release(&m->query);
 	ledger_release(&m->ledger);
 	free(m);
@@ -78,54 +88,70 @@ static void on_fetched(void *arg, int status, void *survey)
 	many_free(m);
 }
 
-static int build(struct many *m, const struct scope_keys *keys, struct survey **survey,
-		 struct route_refusal *why)
+static void build(struct aside_job *job)
 {
-	struct queryd *q = m->queryd;
-	struct query_limits limits = queryd_limits(q);
-	int64_t now_second = life_wall_ms() / 1000;
-	int status;
+	struct many *m = (struct many *)job;
 
 	if (m->asked.route == ROUTE_LEDGER)
-		status = ledger_build(&m->asked, keys, &limits, now_second, &m->ledger,
-				      survey, why);
+		m->status = ledger_build(&m->asked, m->keys, &m->limits, m->now_second, &m->ledger,
+					 &m->survey, &m->why);
 	else
-		status = query_build(&m->asked, keys, &limits, now_second, &m->query,
-				     survey, why);
-	if (status < 0)
-		return status;
-	status = survey_start(*survey, fleet_partitions(&q->fleet));
-	if (status < 0)
-		survey_free(*survey);
-	return status;
+		m->status = query_build(&m->asked, m->keys, &m->limits, m->now_second, &m->query,
+					&m->survey, &m->why);
+}
+
+static void on_built(struct aside_job *job, bool late)
+{
+	struct many *m = (struct many *)job;
+	struct queryd *q = m->queryd;
+	int status = late ? -EBUSY : m->status;
+	unsigned sent;
+
+	/* Redis may have been lost meanwhile, and what is known of the fleet with it. */
+	if (status == 0 && !queryd_knows_names(q, m->request, &sent)) {
+		survey_free(m->survey);
+		queryd_count(q, m->asked.route, sent, m->begun_ns);
+		many_free(m);
+		return;
+	}
+	if (status == 0)
+		status = survey_start(m->survey, fleet_partitions(&q->fleet));
+	if (status == 0) {
+		fetch_start(&q->fetches, &fetch_survey, m->survey, m->deadline_ms, on_fetched, m);
+		return;
+	}
+	survey_free(m->survey);
+	sent = status == -EINVAL ? respond_refusal(m->request, q->config, &m->why) :
+				   queryd_refuse_store(q, m->request, status, NULL);
+	queryd_count(q, m->asked.route, sent, m->begun_ns);
+	many_free(m);
 }
 
 unsigned serve_many(struct queryd *q, struct http_request *request,
 		    const struct route_request *asked, const struct scope_keys *keys,
 		    uint64_t begun_ns)
 {
-	struct route_refusal why;
-	struct survey *survey;
 	struct many *m;
 	unsigned sent;
-	int status;
 
 	if (!queryd_knows_names(q, request, &sent))
 		return sent;
 	m = calloc(1, sizeof(*m));
-	if (!m)
+	if (m)
+		m->keys = scope_hold(keys);
+	if (!m || !m->keys) {
+		free(m);
 		return queryd_refuse_store(q, request, -ENOMEM, NULL);
+	}
+	m->job.run = build;
+	m->job.done = on_built;
 	m->queryd = q;
 	m->request = request;
 	m->asked = *asked;
 	m->begun_ns = begun_ns;
-	status = build(m, keys, &survey, &why);
-	if (status < 0) {
-		many_free(m);
-		return status == -EINVAL ? respond_refusal(request, q->config, &why) :
-					   queryd_refuse_store(q, request, status, NULL);
-	}
-	fetch_start(&q->fetches, &fetch_survey, survey,
-		    uv_now(&q->loop) + (uint64_t)q->config->query_timeout_ms, on_fetched, m);
+	m->deadline_ms = uv_now(&q->loop) + (uint64_t)q->config->query_timeout_ms;
+	m->limits = queryd_limits(q);
+	m->now_second = life_wall_ms() / 1000;
+	aside_start(&q->looking, &m->job, queryd_deadline_ns(q, begun_ns));
 	return 0;
 }

@@ -3,7 +3,6 @@
 
 #include "queryd/scope.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,6 +186,16 @@ static const char *page(const struct names *n, const char *pattern, const char *
 	return text;
 }
 
+/* Merges the waiting into the index that is built beside. */
+static void settle_anew(struct names *n)
+{
+	struct names_merge m;
+
+	names_merge_take(n, true, &m);
+	names_merge_run(&m);
+	assert_int_equal(names_merge_done(n, &m), 0);
+}
+
 static void names_are_sorted_and_single(void **state)
 {
 	struct names n;
@@ -248,6 +257,8 @@ static void replacing_forgets_what_is_gone(void **state)
 	add(&n, "c");
 	add(&n, "b");
 	add(&n, "b");
+	settle_anew(&n);
+	assert_string_equal(page(&n, "*", "", 10), "a b ");
 	names_replace(&n);
 	assert_string_equal(page(&n, "*", "", 10), "b c ");
 	add(&n, "x");
@@ -269,11 +280,110 @@ static void what_is_over_the_ceiling_is_counted(void **state)
 	add(&n, "c");
 	add(&n, "d");
 	add(&n, "a");
-	assert_int_equal(names_add(&n, slice_text("e"), 1), -ENOBUFS);
+	add(&n, "e");
+	assert_false(names_full(&n));
 	assert_int_equal(names_settle(&n), 0);
 	assert_int_equal(names_count(&n), 3);
 	assert_int_equal(names_dropped(&n), 2);
+	assert_true(names_full(&n));
 	assert_string_equal(page(&n, "*", "", 10), "a b c ");
+	names_release(&n);
+}
+
+/* Names come and go; once all are read anew and fit, nothing is missing any more. */
+static void an_index_that_fits_again_is_whole_again(void **state)
+{
+	struct names n;
+
+	(void)state;
+	names_init(&n, 2);
+	add(&n, "a");
+	add(&n, "b");
+	add(&n, "c");
+	settle_anew(&n);
+	names_replace(&n);
+	assert_true(names_full(&n));
+	add(&n, "b");
+	assert_int_equal(names_settle(&n), 0);
+	assert_true(names_full(&n));
+	add(&n, "b");
+	settle_anew(&n);
+	add(&n, "c");
+	add(&n, "b");
+	settle_anew(&n);
+	assert_true(names_full(&n));
+	names_replace(&n);
+	assert_false(names_full(&n));
+	assert_string_equal(page(&n, "*", "", 10), "b c ");
+	assert_int_equal(names_dropped(&n), 1);
+	names_release(&n);
+}
+
+static void what_is_pinned_stays_as_it_was(void **state)
+{
+	struct names n, before, empty;
+
+	(void)state;
+	names_init(&n, 100);
+	names_pin(&n, &empty);
+	add(&n, "a");
+	add(&n, "c");
+	assert_int_equal(names_settle(&n), 0);
+	names_pin(&n, &before);
+	add(&n, "b");
+	assert_int_equal(names_settle(&n), 0);
+	assert_string_equal(page(&n, "*", "", 10), "a b c ");
+	settle_anew(&n);
+	names_replace(&n);
+	assert_string_equal(page(&n, "*", "", 10), "");
+	names_release(&n);
+	assert_string_equal(page(&before, "*", "", 10), "a c ");
+	assert_int_equal(names_count(&empty), 0);
+	names_release(&before);
+	names_release(&empty);
+}
+
+/* Rounds of random names, as many as make blocks come and split, against a plain set. */
+static void many_merges_make_what_one_would(void **state)
+{
+	static uint8_t kinds[20000];
+	struct names n;
+	struct names_cursor at;
+	struct slice name;
+	unsigned round, found;
+	size_t wanted = 0, i;
+	char text[16];
+
+	(void)state;
+	srand(20261121);
+	names_init(&n, 20000);
+	for (round = 0; round < 60; round++) {
+		size_t count = round % 3 ? (size_t)rand() % 40 : (size_t)rand() % 2000;
+		for (i = 0; i < count; i++) {
+			size_t which = (size_t)rand() % 20000;
+			unsigned kind = 1u << rand() % 4;
+			(void)snprintf(text, sizeof(text), "k%zu", which);
+			assert_int_equal(names_add(&n, slice_text(text), kind), 0);
+			wanted += kinds[which] == 0;
+			kinds[which] |= (uint8_t)kind;
+		}
+		assert_int_equal(names_settle(&n), 0);
+	}
+	assert_int_equal(names_count(&n), wanted);
+	at = names_seek(&n, slice_text(""));
+	for (i = 0, text[0] = '\0'; names_step(&n, &at, &name, &found); i++) {
+		assert_true(slice_compare(slice_text(text), name) < 0);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)name.size, (const char *)name.ptr);
+		assert_int_equal(found, kinds[atoi(text + 1)]);
+	}
+	assert_int_equal(i, wanted);
+	for (i = 0; i < 20000; i++) {
+		(void)snprintf(text, sizeof(text), "k%zu", i);
+		at = names_seek(&n, slice_text(text));
+		bool there = names_step(&n, &at, &name, &found) &&
+			     slice_equal(name, slice_text(text));
+		assert_int_equal(there, kinds[i] != 0);
+	}
 	names_release(&n);
 }
 
@@ -290,6 +400,9 @@ int main(void)
 		cmocka_unit_test(pages_go_on_behind_the_cursor),
 		cmocka_unit_test(replacing_forgets_what_is_gone),
 		cmocka_unit_test(what_is_over_the_ceiling_is_counted),
+		cmocka_unit_test(an_index_that_fits_again_is_whole_again),
+		cmocka_unit_test(what_is_pinned_stays_as_it_was),
+		cmocka_unit_test(many_merges_make_what_one_would),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,7 @@ static void an_index_that_is_not_whole_answers_no_glob(void **state)
 	names_release(&names);
 	names_init(&names, 1);
 	add("a", KIND_COUNTER);
-	assert_int_equal(names_add(&names, slice_text("b"), 1), -ENOBUFS);
+	add("b", KIND_COUNTER);
 	assert_int_equal(names_settle(&names), 0);
 	assert_int_equal(build("/v1/query", "match=a&stat=sum"), -EINVAL);
 	assert_string_equal(why.error, "too_large");

@@ -116,11 +116,11 @@ static void compare_walk(const struct scope_keys *keys, struct slice prefix)
 {
 	struct scope_walk walk = scope_begin(keys, prefix);
 	struct slice found, again;
+	struct names_cursor at = names_seek(keys->names, slice_text(""));
+	struct slice name;
 	unsigned kinds, wanted_kinds;
-	size_t i;
 
-	for (i = 0; i < names_count(keys->names); i++) {
-		struct slice name = names_at(keys->names, i, &wanted_kinds);
+	while (names_step(keys->names, &at, &name, &wanted_kinds)) {
 		bool begins = name.size >= prefix.size &&
 			      memcmp(name.ptr, prefix.ptr, prefix.size) == 0;
 		bool visible = scope_allows(keys->scope, name);
@@ -140,16 +140,17 @@ static void compare_page(const struct scope_keys *keys, struct slice prefix, str
 	struct slice found[5];
 	struct names_page page = { .keys = found, .limit = 5 };
 	struct glob glob;
+	struct names_cursor at = names_seek(keys->names, slice_text(""));
+	struct slice name;
 	char pattern[16];
-	size_t i, wanted = 0;
+	size_t wanted = 0;
 	unsigned kinds;
 
 	(void)snprintf(pattern, sizeof(pattern), "%.*s*", (int)prefix.size,
 		       (const char *)prefix.ptr);
 	assert_null(glob_compile(&glob, slice_text(pattern)));
 	scope_page(keys, &glob, after, &page);
-	for (i = 0; i < names_count(keys->names); i++) {
-		struct slice name = names_at(keys->names, i, &kinds);
+	while (names_step(keys->names, &at, &name, &kinds)) {
 		if (slice_compare(name, after) <= 0 || !glob_match(&glob, name) ||
 		    !scope_allows(keys->scope, name))
 			continue;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queryd/queryd_private.h"
+
+#include "queryd/answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A page of names, while it is looked for. */
+struct listing {
+	struct aside_job job; /* first */
+	struct queryd *queryd;
+	struct http_request *request;
+	struct scope_keys *keys;
+	struct buf body;
+	uint64_t begun_ns;
+	struct route_request asked;
+};
+
+static void list(struct aside_job *job)
+{
+	struct listing *l = (struct listing *)job;
+	struct slice found[ROUTE_LIMIT_MAX];
+	struct names_page page = { .keys = found, .limit = l->asked.limit };
+
+	scope_page(l->keys, &l->asked.match, slice_of(l->asked.key, l->asked.key_size), &page);
+	answer_keys(&l->body, &page);
+}
+
+static void on_listed(struct aside_job *job, bool late)
+{
+	struct listing *l = (struct listing *)job;
+	struct queryd *q = l->queryd;
+	unsigned sent;
+
+	if (late) {
+		buf_release(&l->body);
+		sent = queryd_refuse_store(q, l->request, -EBUSY, NULL);
+	} else {
+		sent = respond_json(l->request, q->config, 200, &l->body);
+	}
+	queryd_count(q, ROUTE_KEYS, sent, l->begun_ns);
+	scope_release(l->keys);
+	free(l);
+}
+
+unsigned serve_keys(struct queryd *q, struct http_request *request,
+		    const struct route_request *asked, const struct scope_keys *keys,
+		    uint64_t begun_ns)
+{
+	struct listing *l;
+	unsigned sent;
+
+	if (!names_poll_loaded(&q->names_poll) && !queryd_knows_names(q, request, &sent))
+		return sent;
+	l = calloc(1, sizeof(*l));
+	if (l)
+		l->keys = scope_hold(keys);
+	if (!l || !l->keys) {
+		free(l);
+		return queryd_refuse_store(q, request, -ENOMEM, NULL);
+	}
+	l->job.run = list;
+	l->job.done = on_listed;
+	l->queryd = q;
+	l->request = request;
+	l->asked = *asked;
+	l->begun_ns = begun_ns;
+	buf_init(&l->body, QUERYD_ANSWER_BYTES);
+	aside_start(&q->looking, &l->job, queryd_deadline_ns(q, begun_ns));
+	return 0;
+}
