@@ -14,6 +14,15 @@
 /* By number: libmicrohttpd renamed its constant between 0.9.75 and 1.0. */
 #define HTTP_TOO_LARGE 413
 
+/* Of what is refused before a handler chooses its own headers: a browser that is made to show it
+ * takes it for the text it is, runs nothing and loads nothing. */
+static const struct http_header http_refusal_headers[] = {
+	{ "X-Content-Type-Options", "nosniff" },
+	{ "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+};
+
+#define HTTP_REFUSAL_HEADERS (sizeof(http_refusal_headers) / sizeof(*http_refusal_headers))
+
 struct http_request {
 	struct http_server *server;
 	struct MHD_Connection *connection;
@@ -127,6 +136,9 @@ static void request_refuse(struct http_request *r, unsigned status, const char *
 		return;
 	MHD_add_response_header(r->response, "Content-Type", "text/plain");
 	MHD_add_response_header(r->response, "Connection", "close");
+	for (size_t i = 0; i < HTTP_REFUSAL_HEADERS; i++)
+		MHD_add_response_header(r->response, http_refusal_headers[i].name,
+					http_refusal_headers[i].value);
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		MHD_add_response_header(r->response, "Retry-After", "1");
 }
@@ -301,7 +313,7 @@ void http_reply_text(struct http_request *r, unsigned status, const char *text)
 
 	buf_init(&body, strlen(text) + 1);
 	buf_put_text(&body, text);
-	http_reply(r, status, "text/plain", &body, NULL, 0);
+	http_reply(r, status, "text/plain", &body, http_refusal_headers, HTTP_REFUSAL_HEADERS);
 	buf_release(&body);
 }
 

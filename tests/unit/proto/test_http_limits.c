@@ -125,6 +125,9 @@ static void test_a_body_over_the_limit_is_413(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		http_pair_get(f, requests[i]);
 		assert_http_status(&f->client, "413");
+		assert_non_null(strstr(f->client.got, "\r\nX-Content-Type-Options: nosniff\r\n"));
+		assert_non_null(strstr(f->client.got, "\r\nContent-Security-Policy: default-src 'none'"));
+		assert_non_null(strstr(f->client.got, "\r\nContent-Type: text/plain\r\n"));
 	}
 	assert_int_equal(f->calls, 0);
 	http_pair_finish(f);
@@ -168,6 +171,36 @@ static void test_a_url_too_long_is_414_and_headers_431(void **state)
 	http_pair_get(f, request);
 	assert_http_status(&f->client, "431");
 	assert_int_equal(f->calls, 0);
+	http_pair_finish(f);
+}
+
+/* Those answers are the library's own and have no headers of ours, so they must hold nothing that
+ * came with the request. */
+static void test_what_the_library_refuses_reflects_nothing(void **state)
+{
+	static const struct {
+		const char *start;
+		int more; /* digits behind it */
+	} requests[] = {
+		{ "GET /evil<script>", 50000 },
+		{ "GET /evil<script> HTTP/1.1\r\nX-evil<script>: ", 50000 },
+		{ "GET /evil<script> HTTP/1.1\r\nevil<script>", 1 }, /* no colon */
+		{ "GET /evil<script> HTTP/1.1\r\n evil<script>: ", 1 },
+		{ "GET /evil<script> HTTP/1.1\r\nContent-Length: evil<script>", 1 },
+		{ "POST /evil<script> HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nevil<script>", 1 },
+	};
+	struct http_pair *f = http_pair_start(NULL);
+	static char request[60000];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+		snprintf(request, sizeof(request), "%s%0*d%s\r\n" HTTP_CLOSE, requests[i].start,
+			 requests[i].more, 0, i == 0 ? " HTTP/1.1" : "");
+		http_pair_get(f, request);
+		assert_null(strstr(f->client.got, "evil"));
+		assert_null(strstr(f->client.got, "script"));
+	}
 	http_pair_finish(f);
 }
 
@@ -272,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_a_body_over_the_limit_is_413),
 		cmocka_unit_test(test_an_endless_body_is_cut_off),
 		cmocka_unit_test(test_a_url_too_long_is_414_and_headers_431),
+		cmocka_unit_test(test_what_the_library_refuses_reflects_nothing),
 		cmocka_unit_test(test_what_is_not_http_never_reaches_the_handler),
 		cmocka_unit_test(test_an_idle_connection_ends),
 		cmocka_unit_test(test_a_request_that_never_ends_is_cut_off),
