@@ -80,8 +80,10 @@ uint64_t names_dropped(const struct names *n); /* how often one was left out for
 struct names_page {
 	struct slice *keys; /* the caller's array of `limit` slices; borrowed from the index */
 	size_t limit;
+	size_t looks;       /* names to look at at most; 0: any number */
 	size_t count;
 	bool more;          /* further names match */
+	bool cut;           /* there were more to look at */
 };
 
 /* Before the first name that is not below the given one. */

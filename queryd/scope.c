@@ -210,20 +210,34 @@ bool scope_find(const struct scope_keys *keys, struct slice exact, struct slice 
 	       slice_equal(*name, exact);
 }
 
+bool scope_few(const struct scope_keys *keys, struct slice prefix, size_t most)
+{
+	struct scope_walk walk = scope_begin(keys, prefix);
+	struct slice name;
+	unsigned kinds;
+	size_t count = 0;
+
+	while (count <= most && scope_next(&walk, &name, &kinds))
+		count++;
+	return count <= most;
+}
+
 /* Ranges come in byte order and do not overlap, so what lies behind `after` is found by
  * seeking in each. */
 void scope_page(const struct scope_keys *keys, const struct glob *match, struct slice after,
 		struct names_page *page)
 {
 	struct scope_walk walk = scope_begin(keys, glob_prefix(match));
+	size_t looks = 0;
 	struct slice name;
 	unsigned kinds;
 
 	walk.after = after;
 	page->count = 0;
-	page->more = false;
-	while (!page->more && scope_next(&walk, &name, &kinds)) {
-		if (!glob_match(match, name))
+	page->more = page->cut = false;
+	while (!page->more && !page->cut && scope_next(&walk, &name, &kinds)) {
+		page->cut = page->looks > 0 && ++looks > page->looks;
+		if (page->cut || !glob_match(match, name))
 			continue;
 		if (page->count == page->limit)
 			page->more = true;

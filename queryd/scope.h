@@ -66,6 +66,9 @@ bool scope_next(struct scope_walk *w, struct slice *name, unsigned *kinds);
 bool scope_find(const struct scope_keys *keys, struct slice exact, struct slice *name,
 		unsigned *kinds);
 
+/* Whether no more than so many visible names have the prefix; costs as many steps. */
+bool scope_few(const struct scope_keys *keys, struct slice prefix, size_t most);
+
 /* Fills in the visible names behind `after` (empty: from the start) that match, in byte order. */
 void scope_page(const struct scope_keys *keys, const struct glob *match, struct slice after,
 		struct names_page *page);

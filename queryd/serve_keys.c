@@ -17,14 +17,24 @@ struct listing {
 	struct route_request asked;
 };
 
+/* Writes the page down, unless it takes more looks (0: any number). False when it does. */
+static bool put_page(const struct route_request *asked, const struct scope_keys *keys, size_t looks,
+		     struct buf *body)
+{
+	struct slice found[ROUTE_LIMIT_MAX];
+	struct names_page page = { .keys = found, .limit = asked->limit, .looks = looks };
+
+	scope_page(keys, &asked->match, slice_of(asked->key, asked->key_size), &page);
+	if (!page.cut)
+		answer_keys(body, &page);
+	return !page.cut;
+}
+
 static void list(struct aside_job *job)
 {
 	struct listing *l = (struct listing *)job;
-	struct slice found[ROUTE_LIMIT_MAX];
-	struct names_page page = { .keys = found, .limit = l->asked.limit };
 
-	scope_page(l->keys, &l->asked.match, slice_of(l->asked.key, l->asked.key_size), &page);
-	answer_keys(&l->body, &page);
+	(void)put_page(&l->asked, l->keys, 0, &l->body);
 }
 
 static void on_listed(struct aside_job *job, bool late)
@@ -49,10 +59,14 @@ unsigned serve_keys(struct queryd *q, struct http_request *request,
 		    uint64_t begun_ns)
 {
 	struct listing *l;
+	struct buf body;
 	unsigned sent;
 
 	if (!names_poll_loaded(&q->names_poll) && !queryd_knows_names(q, request, &sent))
 		return sent;
+	buf_init(&body, QUERYD_ANSWER_BYTES);
+	if (put_page(asked, keys, QUERYD_FEW_NAMES, &body))
+		return respond_json(request, q->config, 200, &body);
 	l = calloc(1, sizeof(*l));
 	if (l)
 		l->keys = scope_hold(keys);
@@ -66,7 +80,7 @@ unsigned serve_keys(struct queryd *q, struct http_request *request,
 	l->request = request;
 	l->asked = *asked;
 	l->begun_ns = begun_ns;
-	buf_init(&l->body, QUERYD_ANSWER_BYTES);
+	l->body = body; /* nothing was put into it */
 	aside_start(&q->looking, &l->job, queryd_deadline_ns(q, begun_ns));
 	return 0;
 }

@@ -127,6 +127,15 @@ static void on_built(struct aside_job *job, bool late)
 	many_free(m);
 }
 
+/* Few enough to be looked through at once, without waiting for those who look through more. */
+static bool has_few_names(const struct many *m)
+{
+	struct slice prefix = m->asked.route == ROUTE_LEDGER ? slice_text(LEDGER_PREFIX) :
+							       glob_prefix(&m->asked.match);
+
+	return scope_few(m->keys, prefix, QUERYD_FEW_NAMES);
+}
+
 unsigned serve_many(struct queryd *q, struct http_request *request,
 		    const struct route_request *asked, const struct scope_keys *keys,
 		    uint64_t begun_ns)
@@ -152,6 +161,11 @@ unsigned serve_many(struct queryd *q, struct http_request *request,
 	m->deadline_ms = uv_now(&q->loop) + (uint64_t)q->config->query_timeout_ms;
 	m->limits = queryd_limits(q);
 	m->now_second = life_wall_ms() / 1000;
-	aside_start(&q->looking, &m->job, queryd_deadline_ns(q, begun_ns));
+	if (has_few_names(m)) {
+		build(&m->job);
+		on_built(&m->job, false);
+	} else {
+		aside_start(&q->looking, &m->job, queryd_deadline_ns(q, begun_ns));
+	}
 	return 0;
 }

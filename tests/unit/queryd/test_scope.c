@@ -160,6 +160,68 @@ static void compare_page(const struct scope_keys *keys, struct slice prefix, str
 	}
 	assert_int_equal(page.count, wanted < 5 ? wanted : 5);
 	assert_int_equal(page.more, wanted > 5);
+	assert_false(page.cut);
+}
+
+/* A look too few cuts a page; as many as there are names to look at do not. */
+static void compare_looks(const struct scope_keys *keys, struct slice prefix)
+{
+	struct scope_walk walk = scope_begin(keys, prefix);
+	struct slice found[40], name;
+	struct names_page page = { .keys = found, .limit = 40 };
+	struct glob glob;
+	char pattern[16];
+	size_t visible = 0;
+	unsigned kinds;
+
+	(void)snprintf(pattern, sizeof(pattern), "%.*s*", (int)prefix.size,
+		       (const char *)prefix.ptr);
+	assert_null(glob_compile(&glob, slice_text(pattern)));
+	while (scope_next(&walk, &name, &kinds))
+		visible++;
+	assert_true(scope_few(keys, prefix, visible));
+	page.looks = visible;
+	scope_page(keys, &glob, slice_text(""), &page);
+	assert_false(page.cut);
+	assert_int_equal(page.count, visible);
+	if (visible < 2)
+		return;
+	assert_false(scope_few(keys, prefix, visible - 1));
+	page.looks = visible - 1;
+	scope_page(keys, &glob, slice_text(""), &page);
+	assert_true(page.cut);
+}
+
+/* What is held stays as it was when names and scope are gone. */
+static void compare_held(const struct scope_keys *keys, struct slice prefix)
+{
+	struct scope scope = keys->scope ? *keys->scope : (struct scope){ .all = true };
+	struct names names;
+	struct scope_keys *held;
+	struct scope_walk walk, wanted = scope_begin(keys, prefix);
+	struct slice name, again;
+	unsigned kinds, kinds_again;
+	char text[SCOPE_PREFIXES][8];
+	size_t i;
+
+	for (i = 0; i < scope.count; i++) {
+		memcpy(text[i], scope.prefixes[i].ptr, scope.prefixes[i].size);
+		scope.prefixes[i].ptr = (uint8_t *)text[i];
+	}
+	names_pin(keys->names, &names);
+	held = scope_hold(&(struct scope_keys){ &names, &scope });
+	assert_non_null(held);
+	names_release(&names);
+	memset(&scope, 0xff, sizeof(scope));
+	memset(text, 'x', sizeof(text));
+	walk = scope_begin(held, prefix);
+	while (scope_next(&wanted, &name, &kinds)) {
+		assert_true(scope_next(&walk, &again, &kinds_again));
+		assert_true(slice_equal(name, again));
+		assert_int_equal(kinds, kinds_again);
+	}
+	assert_false(scope_next(&walk, &again, &kinds_again));
+	scope_release(held);
 }
 
 static void a_walk_shows_what_the_scope_allows_and_no_more(void **state)
@@ -181,6 +243,8 @@ static void a_walk_shows_what_the_scope_allows_and_no_more(void **state)
 		compare_walk(&keys, slice_text(""));
 		compare_page(&keys, slice_text(prefix), slice_text(after));
 		compare_page(&keys, slice_text(""), slice_text(""));
+		compare_looks(&keys, slice_text(prefix));
+		compare_held(&keys, slice_text(prefix));
 		names_release(&names);
 	}
 }
