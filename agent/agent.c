@@ -252,7 +252,8 @@ void agent_work(struct agent *a)
 			agent_seal(a, false);
 	}
 	delivery_run(a->delivery, now_ms);
-	if (now_ms >= a->next_watermark_ms) {
+	/* A little early, so as to fall in step with a seal. */
+	if (now_ms >= a->next_watermark_ms - AGENT_WATERMARK_MS / 4) {
 		a->next_watermark_ms = now_ms + AGENT_WATERMARK_MS;
 		delivery_publish(a->delivery, false);
 	}

@@ -236,6 +236,9 @@ void delivery_run(struct delivery *d, int64_t now_ms)
 	if (d->config->spool_age_max > 0)
 		outbox_expire(&d->outbox, d->clock_ms + now_ms - d->config->spool_age_max);
 	outbox_run(&d->outbox, now_ms);
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
+		if (d->peers[slot] != NULL)
+			peer_set_quiet(d->peers[slot], outbox_peer_idle(&d->outbox, slot));
 }
 
 int64_t delivery_next_ms(const struct delivery *d)

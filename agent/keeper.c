@@ -53,6 +53,15 @@ static void keeper_note_state(struct keeper *k)
 	k->degraded = state.degraded;
 }
 
+static void keeper_on_timer(uv_timer_t *timer);
+
+/* Wakes up for the next sync, but not where there is nothing to be synced. */
+static void keeper_arm(struct keeper *k)
+{
+	if (k->on_disk && !uv_is_active((uv_handle_t *)&k->timer) && spool_sync_is_due(k->spool))
+		uv_timer_start(&k->timer, keeper_on_timer, KEEPER_SYNC_MS, 0);
+}
+
 static void keeper_on_work(uv_work_t *work)
 {
 	const struct keeper *k = work->data;
@@ -68,10 +77,12 @@ static void keeper_after_work(uv_work_t *work, int status)
 	(void)status;
 	k->sync = NULL;
 	spool_sync_done(k->spool, sync);
-	if (k->spool != NULL)
-		keeper_note_state(k);
-	else
+	if (k->spool == NULL) {
 		keeper_free(k);
+		return;
+	}
+	keeper_note_state(k);
+	keeper_arm(k);
 }
 
 static void keeper_on_timer(uv_timer_t *timer)
@@ -79,11 +90,13 @@ static void keeper_on_timer(uv_timer_t *timer)
 	struct keeper *k = timer->data;
 
 	if (k->sync != NULL)
-		return; /* the disk is slow */
+		return; /* the disk is slow; its end sets the timer again */
 	k->sync = spool_sync_begin(k->spool);
 	keeper_note_state(k);
-	if (k->sync == NULL)
+	if (k->sync == NULL) {
+		keeper_arm(k);
 		return;
+	}
 	k->work.data = k;
 	if (uv_queue_work(k->loop, &k->work, keeper_on_work, keeper_after_work) == 0)
 		return;
@@ -99,10 +112,11 @@ uint64_t keeper_before(const struct keeper *k, struct stream_id *stream)
 
 void keeper_sealed(struct keeper *k)
 {
-	if (!k->on_disk || !config_spool_always(k->config))
-		return;
-	spool_sync_now(k->spool);
-	keeper_note_state(k);
+	if (k->on_disk && config_spool_always(k->config)) {
+		spool_sync_now(k->spool);
+		keeper_note_state(k);
+	}
+	keeper_arm(k);
 }
 
 /* ---- a start ---- */
@@ -227,7 +241,7 @@ int keeper_new(uv_loop_t *loop, const struct config *config, struct ledger *ledg
 	uv_timer_init(loop, &k->timer);
 	k->timer.data = k;
 	if (k->on_disk)
-		uv_timer_start(&k->timer, keeper_on_timer, KEEPER_SYNC_MS, KEEPER_SYNC_MS);
+		uv_timer_start(&k->timer, keeper_on_timer, KEEPER_SYNC_MS, 0);
 	tally_set(&ledger->spool_bytes_max, (uint64_t)config->spool_max);
 	*out = k;
 	return 0;

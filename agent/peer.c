@@ -441,8 +441,13 @@ void peer_close(struct peer *p, bool flush)
 
 void peer_tick(struct peer *p, int64_t now_ms)
 {
-	if (now_ms >= peer_fsm_next_ms(&p->fsm))
+	if (peer_fsm_may_tick(&p->fsm, now_ms))
 		peer_step(p, PEER_EVENT_TICK);
+}
+
+void peer_set_quiet(struct peer *p, bool quiet)
+{
+	peer_fsm_set_quiet(&p->fsm, quiet);
 }
 
 int64_t peer_next_ms(const struct peer *p)

@@ -54,6 +54,9 @@ void peer_close(struct peer *p, bool flush);
 /* Lets time pass: pings, silence, another try. */
 void peer_tick(struct peer *p, int64_t now_ms);
 
+/* Whether nothing of ours is under way there: then it is pinged less often. */
+void peer_set_quiet(struct peer *p, bool quiet);
+
 /* When peer_tick is due; INT64_MAX: not before something happens. */
 int64_t peer_next_ms(const struct peer *p);
 

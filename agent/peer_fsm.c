@@ -14,7 +14,24 @@ static void peer_fsm_enter(struct peer_fsm *f, enum peer_state state, int64_t no
 {
 	f->state = state;
 	f->heard_ms = now_ms;
-	f->ping_ms = now_ms + PEER_PING_MS;
+	f->pinged_ms = now_ms;
+}
+
+void peer_fsm_set_quiet(struct peer_fsm *f, bool quiet)
+{
+	f->quiet = quiet;
+}
+
+/* Between two pings. */
+static int64_t peer_fsm_ping_ms(const struct peer_fsm *f)
+{
+	return f->quiet && f->timeout_ms / 2 > PEER_PING_MS ? f->timeout_ms / 2 : PEER_PING_MS;
+}
+
+/* Whether half of the time to the next ping has passed. */
+static bool peer_fsm_may_ping(const struct peer_fsm *f, int64_t now_ms)
+{
+	return now_ms >= f->pinged_ms + peer_fsm_ping_ms(f) / 2;
 }
 
 static bool peer_fsm_serves(const struct peer_fsm *f)
@@ -70,9 +87,9 @@ static unsigned peer_fsm_tick(struct peer_fsm *f, int64_t now_ms, uint32_t rando
 		return 0; /* a stream has its own timeout for connecting */
 	if (now_ms >= f->heard_ms + f->timeout_ms)
 		return peer_fsm_back_off(f, now_ms, random);
-	if (!peer_fsm_serves(f) || now_ms < f->ping_ms)
+	if (!peer_fsm_serves(f) || !peer_fsm_may_ping(f, now_ms))
 		return 0;
-	f->ping_ms = now_ms + PEER_PING_MS;
+	f->pinged_ms = now_ms;
 	return PEER_DO_PING;
 }
 
@@ -117,9 +134,14 @@ unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms
 	return 0;
 }
 
+bool peer_fsm_may_tick(const struct peer_fsm *f, int64_t now_ms)
+{
+	return now_ms >= peer_fsm_next_ms(f) || (peer_fsm_serves(f) && peer_fsm_may_ping(f, now_ms));
+}
+
 int64_t peer_fsm_next_ms(const struct peer_fsm *f)
 {
-	int64_t dead_ms = f->heard_ms + f->timeout_ms;
+	int64_t dead_ms = f->heard_ms + f->timeout_ms, ping_ms = f->pinged_ms + peer_fsm_ping_ms(f);
 
 	switch (f->state) {
 	case PEER_CLOSED:
@@ -129,7 +151,7 @@ int64_t peer_fsm_next_ms(const struct peer_fsm *f)
 		return dead_ms;
 	case PEER_READY:
 	case PEER_DRAINING:
-		return f->ping_ms < dead_ms ? f->ping_ms : dead_ms;
+		return ping_ms < dead_ms ? ping_ms : dead_ms;
 	case PEER_BACKOFF:
 		return f->retry_ms;
 	}

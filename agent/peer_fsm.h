@@ -73,7 +73,8 @@ struct peer_fsm {
 	enum peer_state state;
 	int64_t timeout_ms;
 	int64_t heard_ms; /* when the last byte came */
-	int64_t ping_ms;  /* when the next ping is due */
+	int64_t pinged_ms; /* when it was last asked, or came into this state */
+	bool quiet;       /* nothing of ours is under way there */
 	int64_t retry_ms; /* BACKOFF: until */
 	int64_t window_ms; /* of the next back-off */
 };
@@ -85,6 +86,13 @@ void peer_fsm_init(struct peer_fsm *f, int64_t timeout_ms);
  * is a late one and changes nothing. */
 unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms,
 		       uint32_t random);
+
+/* Nothing is under way there, or something is. Where nothing is, the relay is asked twice a timeout. */
+void peer_fsm_set_quiet(struct peer_fsm *f, bool quiet);
+
+/* Whether a TICK is worth it: it is due, or it soon will be and can be done with what is due now, so
+ * that pings fall in step with what else the agent wakes for. */
+bool peer_fsm_may_tick(const struct peer_fsm *f, int64_t now_ms);
 
 /* When a TICK is due; INT64_MAX: never. */
 int64_t peer_fsm_next_ms(const struct peer_fsm *f);

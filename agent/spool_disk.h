@@ -67,6 +67,9 @@ struct spool_disk_state {
 /* How it fares. */
 struct spool_disk_state spool_disk_state(const struct spool *s);
 
+/* Whether the next sync has anything to do. */
+bool spool_sync_is_due(const struct spool *s);
+
 /* Time to sync has come: tries to leave memory, and returns what is to be synced; NULL when
  * nothing is. One at a time: give it to spool_sync_run, on any thread, then to spool_sync_done. */
 struct spool_sync *spool_sync_begin(struct spool *s);

@@ -84,6 +84,14 @@ static void sync_mark(struct disk *d)
 		disk_ring_move(d, id, DISK_SYNCING);
 }
 
+bool spool_sync_is_due(const struct spool *s)
+{
+	const struct disk *d = (const struct disk *)s;
+
+	return d->state.degraded || d->folder_changes != d->folder_synced || sync_count(d) > 0 ||
+	       (d->capacity > 0 && d->slots[DISK_PENDING].next != DISK_PENDING);
+}
+
 struct spool_sync *spool_sync_begin(struct spool *s)
 {
 	struct disk *d = (struct disk *)s;

@@ -44,6 +44,38 @@ static void test_a_ready_relay_is_pinged_four_times_a_second(void **state)
 	assert_int_equal(pings, 40);
 }
 
+static void test_a_relay_with_nothing_under_way_is_pinged_twice_a_timeout(void **state)
+{
+	struct peer_fsm f = ready();
+	int pings = 0;
+
+	(void)state;
+	peer_fsm_set_quiet(&f, true);
+	assert_int_equal(peer_fsm_next_ms(&f), 500);
+	for (int64_t now = 0; now < 10000; now++) {
+		peer_fsm_step(&f, PEER_EVENT_BYTES, now, 0);
+		if (now >= peer_fsm_next_ms(&f))
+			pings += peer_fsm_step(&f, PEER_EVENT_TICK, now, 0) == PEER_DO_PING;
+	}
+	assert_int_equal(pings, 19);
+	peer_fsm_set_quiet(&f, false);
+	assert_int_equal(peer_fsm_next_ms(&f), 9500 + PEER_PING_MS);
+}
+
+static void test_a_ping_goes_with_what_is_due_before(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	assert_false(peer_fsm_may_tick(&f, PEER_PING_MS / 2 - 1));
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, PEER_PING_MS / 2 - 1, 0), 0);
+	assert_true(peer_fsm_may_tick(&f, PEER_PING_MS / 2));
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, PEER_PING_MS / 2, 0), PEER_DO_PING);
+	/* And is in step from then on. */
+	assert_false(peer_fsm_may_tick(&f, PEER_PING_MS / 2 + 1));
+	assert_int_equal(peer_fsm_next_ms(&f), PEER_PING_MS / 2 + PEER_PING_MS);
+}
+
 static void test_a_silent_relay_is_given_up_after_the_timeout(void **state)
 {
 	struct peer_fsm f = ready();
@@ -265,6 +297,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_ready_relay_is_pinged_four_times_a_second),
+		cmocka_unit_test(test_a_relay_with_nothing_under_way_is_pinged_twice_a_timeout),
+		cmocka_unit_test(test_a_ping_goes_with_what_is_due_before),
 		cmocka_unit_test(test_a_silent_relay_is_given_up_after_the_timeout),
 		cmocka_unit_test(test_a_relay_that_does_not_welcome_is_given_up),
 		cmocka_unit_test(test_the_window_grows_to_ten_seconds_until_a_welcome),
