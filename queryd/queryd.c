@@ -13,6 +13,7 @@
 
 #define TICK_MS        50   /* how exactly deadlines are kept */
 #define TICKS_A_SECOND 20
+#define METRICS_BYTES  (1u << 20)
 #define BODY_BYTES     65536 /* of a form for Graphite; of other POSTs ignored: they hear 405 */
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -119,7 +120,7 @@ static unsigned answer_health(struct queryd *q, struct http_request *request, bo
 {
 	struct buf body;
 
-	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_init(&body, (size_t)q->config->max_answer);
 	buf_put_text(&body, ready ? "{\"ready\":true}\n" : "{\"alive\":true}\n");
 	return respond_json(request, q->config, 200, &body);
 }
@@ -142,7 +143,7 @@ static unsigned answer_metrics(struct queryd *q, struct http_request *request)
 	struct buf body;
 
 	refresh_gauges(q);
-	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_init(&body, METRICS_BYTES);
 	metrics_render(&q->metrics, &body);
 	return respond_metrics(request, &body);
 }

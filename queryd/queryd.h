@@ -2,7 +2,7 @@
  * queryd.h - the query daemon, wired.
  *
  * One thread, one loop: HTTP in, one Redis connection out, a timer for the caches (fleet, agents,
- * names) and for deadlines. A request that needs Redis waits at most QUERYD_DEADLINE_MS. The
+ * names) and for deadlines. A request that needs Redis waits at most `read_timeout`. The
  * drawing is in README.md.
  */
 #ifndef QUERYD_QUERYD_H
@@ -10,7 +10,6 @@
 
 #include "queryd/config.h"
 
-#define QUERYD_DEADLINE_MS 1000
 #define QUERYD_DRAIN_MS    5000
 
 /* Runs until a signal ends it. argc and argv are for reloading. 0, or a negative error that was

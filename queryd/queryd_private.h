@@ -21,8 +21,7 @@
 #include "queryd/scope.h"
 #include "queryd/tokens.h"
 
-#define QUERYD_ANSWER_BYTES (32u << 20)
-#define QUERYD_FEW_NAMES    4096 /* looked through on the loop: a tenth of a millisecond or two */
+#define QUERYD_FEW_NAMES 4096 /* looked through on the loop: a tenth of a millisecond or two */
 
 struct queryd {
 	struct config *config;

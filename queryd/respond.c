@@ -27,7 +27,7 @@ static unsigned too_large(struct http_request *request, const struct config *con
 	struct route_refusal why;
 
 	buf_release(body);
-	(void)route_refuse(&why, 413, "too_large", "the answer would be too long; ask for less");
+	(void)route_refuse(&why, 413, "too_large", "the answer would be too long (max_answer); ask for less");
 	return respond_refusal(request, config, &why);
 }
 

@@ -58,7 +58,7 @@ static unsigned answer_render(struct queryd *q, struct http_request *request,
 	struct buf body;
 	int status;
 
-	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_init(&body, (size_t)q->config->max_answer);
 	status = graphite_render_answer(render, survey, &body, &why);
 	if (status < 0) {
 		buf_release(&body);
@@ -222,7 +222,7 @@ static unsigned serve_find(const struct search *wanted, const struct scope_keys 
 	}
 	s->job.run = find;
 	s->job.done = on_found;
-	buf_init(&s->body, QUERYD_ANSWER_BYTES);
+	buf_init(&s->body, (size_t)q->config->max_answer);
 	aside_start(&q->looking, &s->job, queryd_deadline_ns(q, s->begun_ns));
 	return 0;
 }
@@ -232,7 +232,7 @@ static unsigned serve_constant(struct queryd *q, struct http_request *request, e
 {
 	struct buf body;
 
-	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_init(&body, (size_t)q->config->max_answer);
 	if (route == ROUTE_VERSION) {
 		buf_put_text(&body, VERSION);
 		return respond_text(request, q->config, "text/plain; charset=utf-8", &body);

@@ -64,7 +64,7 @@ unsigned serve_keys(struct queryd *q, struct http_request *request,
 
 	if (!names_poll_loaded(&q->names_poll) && !queryd_knows_names(q, request, &sent))
 		return sent;
-	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_init(&body, (size_t)q->config->max_answer);
 	if (put_page(asked, keys, QUERYD_FEW_NAMES, &body))
 		return respond_json(request, q->config, 200, &body);
 	l = calloc(1, sizeof(*l));

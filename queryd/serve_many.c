@@ -73,7 +73,7 @@ static void on_fetched(void *arg, int status, void *survey)
 	struct buf body;
 	unsigned sent;
 
-	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_init(&body, (size_t)q->config->max_answer);
 	if (status == 0) {
 		queryd_costs(q, survey_costs(survey));
 		status = put_answer(m, survey, &body);

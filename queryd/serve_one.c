@@ -36,7 +36,7 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 		return respond_refusal(question->request, q->config, &why);
 	}
 	about->verdict = queryd_verdict(q, about->to_hour);
-	buf_init(&body, QUERYD_ANSWER_BYTES);
+	buf_init(&body, (size_t)q->config->max_answer);
 	buf_reserve(&body, ONE_BYTES);
 	answer_result(&body, about, &result);
 	if (about->route != ROUTE_HOUR && about->route != ROUTE_DAY)
@@ -97,7 +97,7 @@ unsigned serve_one(struct queryd *q, struct http_request *request,
 			.to_hour = asked->to_hour,
 		},
 	};
-	fetch_start(&q->fetches, &fetch_plan, plan, uv_now(&q->loop) + QUERYD_DEADLINE_MS,
+	fetch_start(&q->fetches, &fetch_plan, plan, uv_now(&q->loop) + (uint64_t)q->config->read_timeout_ms,
 		    on_fetched, question);
 	return 0;
 }

@@ -30,6 +30,12 @@ static void the_defaults_are_those_of_the_api(void **state)
 	assert_int_equal(c.max_connections, 4000);
 	assert_int_equal(c.agent_gone_after_ms, 3600000);
 	assert_int_equal(c.retention_hours, 840);
+	assert_int_equal(c.max_series, 10000);
+	assert_int_equal(c.max_points, 200000);
+	assert_int_equal(c.max_read, 256 << 20);
+	assert_int_equal(c.max_answer, 32 << 20);
+	assert_int_equal(c.read_timeout_ms, 1000);
+	assert_int_equal(c.query_timeout_ms, 5000);
 	assert_string_equal(c.cors_origins, "");
 	conf_release(config_spec(), &c);
 }
@@ -39,6 +45,7 @@ static void good_values_are_taken(void **state)
 	static const char *const cases[] = {
 		"listen=[::1]:0", "listen=localhost:1", "redis=unix:///run/redis.sock",
 		"redis=redis://:pw@h:1/2", "agent_gone_after=5min", "max_names=1", "log_level=debug",
+		"max_answer=4KiB", "max_answer=1GiB", "read_timeout=10ms",
 		"cors_origins=https://a.example", "cors_origins=http://a:1, https://b", "cors_origins=",
 	};
 	struct config c;
@@ -55,7 +62,7 @@ static void bad_values_are_refused(void **state)
 {
 	static const char *const cases[] = {
 		"listen=udp://127.0.0.1:1", "listen=nowhere", "redis=http://x", "redis=", "listen=",
-		"agent_gone_after=5", "max_names=0", "max_connections=0", "log_level=loud",
+		"agent_gone_after=5", "max_names=0", "max_answer=4095", "max_answer=2GiB", "read_timeout=9ms", "max_connections=0", "log_level=loud",
 		"retention_hours=0", "cors_origins=*", "cors_origins=a.example",
 		"cors_origins=https://a/", "cors_origins=https://", "cors_origins=https://a https://b",
 	};
