@@ -247,3 +247,19 @@ void fetches_sweep(struct fetches *all, uint64_t now_ms)
 			answer(f, -ETIMEDOUT);
 	}
 }
+
+bool fetch_next_pid(const redisReply *reply, size_t *at, struct slice *pid, struct slice *version)
+{
+	const redisReply *field, *value;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements - *at < 2)
+		return false;
+	field = reply->element[*at];
+	value = reply->element[*at + 1];
+	if (field->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+		return false;
+	*pid = fetch_text(field);
+	*version = fetch_text(value);
+	*at += 2;
+	return true;
+}

@@ -14,6 +14,7 @@
 #include "proto/store/redis.h"
 #include "queryd/fetch_share.h"
 #include "queryd/fleet.h"
+#include "queryd/plan.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -79,6 +80,28 @@ const struct fleet *fetch_fleet(const struct fetch *f);
 /* Sends the command of that index; argv[1] is its key. 0, or what redis_command says. */
 int fetch_send(struct fetch *f, size_t index, size_t argc, const struct slice *argv)
 	__attribute__((warn_unused_result));
+
+/* A reply's bytes. Borrowed. */
+static inline struct slice fetch_text(const redisReply *reply)
+{
+	return slice_of(reply->str, reply->len);
+}
+
+/* Takes the answer to HGETALL of a manifest apart, from *at = 0 on: the next partial and its version,
+ * borrowed. False at its end, and at what no manifest has. */
+bool fetch_next_pid(const redisReply *reply, size_t *at, struct slice *pid, struct slice *version);
+
+/* Whether all of a manifest has been taken. */
+static inline bool fetch_took_all(const redisReply *reply, size_t at)
+{
+	return reply->type == REDIS_REPLY_ARRAY && at == reply->elements;
+}
+
+/* What step() says of a plan's or a survey's status. */
+static inline int fetch_status(enum plan_status status, int error)
+{
+	return status == PLAN_FAILED ? error : status == PLAN_MORE;
+}
 
 /* Sends HGETALL of a key for the command of that index, or waits with those who have just asked for it: its
  * place among the commands of the round must not matter. As above, -ENOMEM. */

@@ -26,25 +26,14 @@ static bool comes_last(const void *work, size_t index)
 
 /* ---- replies -------------------------------------------------------------------------------- */
 
-static struct slice text_of(const redisReply *reply)
-{
-	return slice_of(reply->str, reply->len);
-}
-
-/* Fields and values by turns: a partial, its version. */
 static bool put_manifest(struct plan *plan, size_t command, const redisReply *reply)
 {
-	size_t i;
+	struct slice pid, version;
+	size_t at = 0;
 
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0)
-		return false;
-	for (i = 0; i < reply->elements; i += 2) {
-		const redisReply *pid = reply->element[i], *version = reply->element[i + 1];
-		if (pid->type != REDIS_REPLY_STRING || version->type != REDIS_REPLY_STRING)
-			return false;
-		plan_put_pid(plan, command, text_of(pid), text_of(version));
-	}
-	return true;
+	while (fetch_next_pid(reply, &at, &pid, &version))
+		plan_put_pid(plan, command, pid, version);
+	return fetch_took_all(reply, at);
 }
 
 /* The fields were asked for in the order of kinds. */
@@ -60,7 +49,7 @@ static bool put_cells(struct plan *plan, size_t command, unsigned kinds, const r
 		if (at == reply->elements)
 			return false;
 		if (reply->element[at]->type == REDIS_REPLY_STRING)
-			plan_put_cell(plan, command, plan_kind(i), text_of(reply->element[at]));
+			plan_put_cell(plan, command, plan_kind(i), fetch_text(reply->element[at]));
 		at++;
 	}
 	return true;
@@ -158,15 +147,9 @@ static int send_command(struct fetch *f, const void *work, size_t index)
 
 static int step(void *work)
 {
-	switch (plan_step(work)) {
-	case PLAN_MORE:
-		return 1;
-	case PLAN_DONE:
-		return 0;
-	case PLAN_FAILED:
-		break;
-	}
-	return plan_error(work);
+	enum plan_status status = plan_step(work);
+
+	return fetch_status(status, plan_error(work));
 }
 
 static void free_plan(void *work)

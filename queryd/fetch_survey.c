@@ -2,6 +2,7 @@
 #include "queryd/fetch.h"
 
 #include "proto/err.h"
+#include "proto/hour.h"
 #include "proto/rkey.h"
 #include "queryd/survey.h"
 
@@ -20,24 +21,14 @@ static bool comes_last(const void *work, size_t index)
 	return !survey_commands(work, &count)[index].cells;
 }
 
-static struct slice text_of(const redisReply *reply)
-{
-	return slice_of(reply->str, reply->len);
-}
-
 static bool put_manifest(struct survey *survey, size_t command, const redisReply *reply)
 {
-	size_t i;
+	struct slice pid, version;
+	size_t at = 0;
 
-	if (reply->elements % 2 != 0)
-		return false;
-	for (i = 0; i < reply->elements; i += 2) {
-		const redisReply *pid = reply->element[i], *version = reply->element[i + 1];
-		if (pid->type != REDIS_REPLY_STRING || version->type != REDIS_REPLY_STRING)
-			return false;
-		survey_put_pid(survey, command, text_of(pid), text_of(version));
-	}
-	return true;
+	while (fetch_next_pid(reply, &at, &pid, &version))
+		survey_put_pid(survey, command, pid, version);
+	return fetch_took_all(reply, at);
 }
 
 static bool put_reply(void *work, size_t index, const redisReply *reply)
@@ -51,9 +42,19 @@ static bool put_reply(void *work, size_t index, const redisReply *reply)
 		return put_manifest(work, index, reply);
 	for (i = 0; i < reply->elements && i < command->count; i++) {
 		if (reply->element[i]->type == REDIS_REPLY_STRING)
-			survey_put_cell(work, index, i, text_of(reply->element[i]));
+			survey_put_cell(work, index, i, fetch_text(reply->element[i]));
 	}
 	return reply->elements == command->count;
+}
+
+/* The key that a command reads: of an hour, or of the day that begins with it. */
+static const char *key_of(const struct survey_command *c, const char *tag, char out[RKEY_SIZE])
+{
+	if (c->day)
+		return c->cells ? rkey_day_cells(tag, hour_day(c->hour), out) :
+				  rkey_day_manifest(tag, hour_day(c->hour), out);
+	return c->cells ? rkey_cells(tag, c->hour, c->pid, out) :
+			  rkey_manifest(tag, c->hour, out);
 }
 
 static int send_command(struct fetch *f, const void *work, size_t index)
@@ -63,17 +64,13 @@ static int send_command(struct fetch *f, const void *work, size_t index)
 	struct slice argv[2 + SURVEY_CHUNK] = { slice_text("HGETALL") };
 	const struct fleet *fleet = fetch_fleet(f);
 	char key[RKEY_SIZE];
-	const char *tag;
 
 	if (command->partition >= fleet_partitions(fleet))
 		return ERR_STORE_DOWN;
-	tag = fleet_tag(fleet, command->partition);
-	if (!command->cells) {
-		argv[1] = slice_text(rkey_manifest(tag, command->hour, key));
+	argv[1] = slice_text(key_of(command, fleet_tag(fleet, command->partition), key));
+	if (!command->cells)
 		return fetch_send(f, index, 2, argv);
-	}
 	argv[0] = slice_text("HMGET");
-	argv[1] = slice_text(rkey_cells(tag, command->hour, command->pid, key));
 	for (i = 0; i < command->count; i++)
 		argv[2 + i] = survey_field(work, command, i);
 	return fetch_send(f, index, 2 + command->count, argv);
@@ -81,15 +78,9 @@ static int send_command(struct fetch *f, const void *work, size_t index)
 
 static int step(void *work)
 {
-	switch (survey_step(work)) {
-	case PLAN_MORE:
-		return 1;
-	case PLAN_DONE:
-		return 0;
-	case PLAN_FAILED:
-		break;
-	}
-	return survey_error(work);
+	enum plan_status status = survey_step(work);
+
+	return fetch_status(status, survey_error(work));
 }
 
 static void free_survey(void *work)

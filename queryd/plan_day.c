@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "queryd/plan_private.h"
+#include "queryd/plan_day.h"
 
 #include "proto/hour.h"
+#include "queryd/plan_private.h"
 
 /* Hours are kept so much longer than they can be written: KEYS.md. */
 #define HOURS_KEPT DAY_HOURS
 
-static int64_t hour_now(const struct plan *p)
+bool plan_day_serves(const struct plan_day_terms *terms, int64_t hour)
 {
-	return hour_of_second(p->settings.now_second);
+	int64_t end = hour + DAY_HOURS, now = hour_of_second(terms->now_second);
+
+	if (hour % DAY_HOURS != 0 || end > terms->to_hour || end > now)
+		return false;
+	return !terms->last || end + terms->retention_hours + HOURS_KEPT <= now;
 }
 
-/* Whether the day that begins with the hour may be read rolled up. Its cell says the same as its
- * hours, but for what a gauge stood at: that builds on 24 hours, wherever a day begins. So the hours are
- * asked for that as long as there are any. */
 static bool may_use(const struct plan *p, int64_t hour)
 {
-	int64_t end = hour + DAY_HOURS;
+	const struct plan_day_terms terms = {
+		.to_hour = p->to_hour,
+		.now_second = p->settings.now_second,
+		.retention_hours = p->settings.retention_hours,
+		.last = p->stat.id == STAT_LAST,
+	};
 
-	if (p->route != ROUTE_RANGE || p->step == ROUTE_STEP_HOUR || hour % DAY_HOURS != 0 ||
-	    end > p->to_hour || end > hour_now(p))
-		return false;
-	return p->stat.id != STAT_LAST ||
-	       end + p->settings.retention_hours + HOURS_KEPT <= hour_now(p);
+	return p->route == ROUTE_RANGE && p->step != ROUTE_STEP_HOUR &&
+	       plan_day_serves(&terms, hour);
 }
 
 static int start_days(struct plan *p, int64_t from, int64_t to)
@@ -87,7 +91,8 @@ int plan_day_next(struct plan *p)
 		status = plan_start_next(p);
 		return status < 0 ? status : 1;
 	}
-	if (p->route != ROUTE_DAY || p->days_last || plan_found_any(p) || p->to_hour > hour_now(p))
+	if (p->route != ROUTE_DAY || p->days_last || plan_found_any(p) ||
+	    p->to_hour > hour_of_second(p->settings.now_second))
 		return 0;
 	/* Its hours have gone, or never were. */
 	p->days_last = true;

@@ -115,7 +115,8 @@ static void on_built(struct aside_job *job, bool late)
 		return;
 	}
 	if (status == 0)
-		status = survey_start(m->survey, fleet_partitions(&q->fleet));
+		status = survey_start(m->survey, fleet_partitions(&q->fleet),
+				      q->config->retention_hours);
 	if (status == 0) {
 		fetch_start(&q->fetches, &fetch_survey, m->survey, m->deadline_ms, on_fetched, m);
 		return;

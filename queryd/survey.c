@@ -18,25 +18,9 @@ int survey_new(const struct survey_settings *settings, struct survey **out)
 	if (!s)
 		return -ENOMEM;
 	s->settings = *settings;
+	s->batch = &s->main;
 	*out = s;
 	return 0;
-}
-
-static void free_parts(struct survey *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->part_count; i++) {
-		partials_release(&s->parts[i].listed);
-		partials_release(&s->parts[i].again);
-	}
-	for (i = 0; i < s->cell_count; i++)
-		cell_free(s->cells[i]);
-	free(s->parts);
-	free(s->cells);
-	s->parts = NULL;
-	s->cells = NULL;
-	s->part_count = s->cell_count = 0;
 }
 
 void survey_free(struct survey *s)
@@ -45,7 +29,8 @@ void survey_free(struct survey *s)
 
 	if (!s)
 		return;
-	free_parts(s);
+	survey_batch_release(&s->main);
+	survey_batch_release(&s->hours);
 	for (i = 0; i < s->member_count; i++) {
 		free(s->members[i].field);
 		free(s->members[i].trail);
@@ -174,22 +159,25 @@ static int add_command(struct survey *s, const struct survey_command *command)
 
 static int ask_manifest(struct survey *s, size_t part)
 {
+	struct survey_part *p = &s->batch->parts[part];
 	const struct survey_command command = {
-		.partition = s->members[s->parts[part].first].partition,
-		.hour = s->parts[part].hour,
+		.day = p->day,
+		.partition = s->members[p->first].partition,
+		.hour = p->hour,
 		.part = part,
 	};
 
-	s->parts[part].again.count = 0;
+	p->again.count = 0;
 	return add_command(s, &command);
 }
 
 /* Asks for the cells in the partials that are listed, and for the manifest after them. */
 static int ask_cells(struct survey *s, size_t part)
 {
-	const struct survey_part *p = &s->parts[part];
+	const struct survey_part *p = &s->batch->parts[part];
 	struct survey_command command = {
 		.cells = true,
+		.day = p->day,
 		.partition = s->members[p->first].partition,
 		.hour = p->hour,
 		.count = p->count,
@@ -205,38 +193,36 @@ static int ask_cells(struct survey *s, size_t part)
 	return status ? status : ask_manifest(s, part);
 }
 
-/* Begins the next round. 1, 0 when there is none, -ENOMEM. */
-static int start_round(struct survey *s)
+/* Begins with what comes next: hours of days that are not rolled up, then, once what was read is
+ * merged, more hours and days. 0, also when there is nothing more, and what survey_fold says. */
+static int start_batch(struct survey *s)
 {
 	size_t i;
-	int status;
+	int status = survey_next_hours(s);
 
-	free_parts(s);
-	s->reading = false;
-	status = survey_next_parts(s);
-	for (i = 0; i < s->part_count && status > 0; i++) {
-		if (ask_manifest(s, i) < 0)
-			status = -ENOMEM;
+	s->batch = &s->hours;
+	if (status == 0) {
+		s->batch = &s->main;
+		status = survey_fold(s);
+		if (status == 0)
+			status = survey_next_parts(s);
 	}
-	return status;
+	for (i = 0; i < s->batch->part_count && status >= 0; i++)
+		status = ask_manifest(s, i);
+	return status < 0 ? status : 0;
 }
 
-int survey_start(struct survey *s, uint32_t partitions)
+int survey_start(struct survey *s, uint32_t partitions, int64_t retention_hours)
 {
 	int status;
 
-	assert(s->command_count == 0 && s->next_hour == 0);
+	assert(s->command_count == 0 && s->main.part_count == 0);
 	if (s->output_count * span_count(&s->settings) > s->settings.max_points)
 		return ERR_TOO_LARGE;
 	status = place_members(s, partitions);
-	s->next_hour = s->settings.from_hour;
-	if (s->trailed > 0)
-		s->next_hour -= GAUGE_TRAIL_HOURS;
-	if (s->next_hour < 0)
-		s->next_hour = 0;
-	if (status == 0)
-		status = start_round(s);
-	return status < 0 ? status : 0;
+	s->retention_hours = retention_hours;
+	survey_strands_init(s);
+	return status ? status : start_batch(s);
 }
 
 const struct survey_command *survey_commands(const struct survey *s, size_t *count)
@@ -248,7 +234,7 @@ const struct survey_command *survey_commands(const struct survey *s, size_t *cou
 struct slice survey_field(const struct survey *s, const struct survey_command *command,
 			  size_t place)
 {
-	const struct survey_member *m = &s->members[s->parts[command->part].first + place];
+	const struct survey_member *m = &s->members[s->batch->parts[command->part].first + place];
 
 	assert(place < command->count);
 	return slice_of(m->field, m->size);
@@ -256,7 +242,7 @@ struct slice survey_field(const struct survey *s, const struct survey_command *c
 
 void survey_put_pid(struct survey *s, size_t command, struct slice pid, struct slice version)
 {
-	int status = partials_add(&s->parts[s->commands[command].part].again, pid, version);
+	int status = partials_add(&s->batch->parts[s->commands[command].part].again, pid, version);
 
 	assert(!s->commands[command].cells);
 	if (status < 0)
@@ -265,7 +251,7 @@ void survey_put_pid(struct survey *s, size_t command, struct slice pid, struct s
 
 void survey_put_cell(struct survey *s, size_t command, size_t place, struct slice blob)
 {
-	struct survey_part *part = &s->parts[s->commands[command].part];
+	struct survey_part *part = &s->batch->parts[s->commands[command].part];
 	int status;
 
 	assert(s->commands[command].cells && place < part->count);
@@ -287,7 +273,7 @@ static int judge(struct survey *s, struct survey_part *part)
 	size_t i;
 
 	partials_sort(&part->again);
-	if (s->reading && partials_same(&part->listed, &part->again)) {
+	if (s->batch->reading && partials_same(&part->listed, &part->again)) {
 		part->settled = true;
 		return 0;
 	}
@@ -295,7 +281,7 @@ static int judge(struct survey *s, struct survey_part *part)
 		cell_free(part->cells[i]);
 		part->cells[i] = NULL;
 	}
-	if (s->reading) {
+	if (s->batch->reading) {
 		s->costs.retries++;
 		if (++part->tries == PLAN_TRIES)
 			return -EAGAIN;
@@ -312,14 +298,15 @@ static int step_parts(struct survey *s)
 	int status = 0, more = 0;
 	size_t i;
 
-	for (i = 0; i < s->part_count && status >= 0; i++) {
-		status = s->parts[i].settled ? 0 : judge(s, &s->parts[i]);
+	for (i = 0; i < s->batch->part_count && status >= 0; i++) {
+		struct survey_part *part = &s->batch->parts[i];
+		status = part->settled ? 0 : judge(s, part);
 		if (status > 0) {
 			status = ask_cells(s, i);
 			more = 1;
 		}
 	}
-	s->reading = true;
+	s->batch->reading = true;
 	return status < 0 ? status : more;
 }
 
@@ -328,24 +315,23 @@ enum plan_status survey_step(struct survey *s)
 	int status = s->error;
 
 	s->command_count = 0;
-	while (status == 0 && s->part_count > 0 && s->command_count == 0) {
+	while (status == 0 && s->main.part_count > 0 && s->command_count == 0) {
 		status = step_parts(s);
 		if (status > 0) {
 			status = 0;
 			break;
 		}
 		if (status == 0)
-			status = survey_fold(s);
+			status = survey_join_hours(s);
 		if (status == 0)
-			status = start_round(s);
-		status = status < 0 ? status : 0;
+			status = start_batch(s);
 	}
-	if (status == 0 && s->part_count == 0)
+	if (status == 0 && s->main.part_count == 0)
 		status = survey_fold_end(s);
 	s->error = status;
 	if (status < 0)
 		return PLAN_FAILED;
-	return s->part_count > 0 ? PLAN_MORE : PLAN_DONE;
+	return s->main.part_count > 0 ? PLAN_MORE : PLAN_DONE;
 }
 
 int survey_error(const struct survey *s)
@@ -362,7 +348,7 @@ struct plan_costs survey_costs(const struct survey *s)
 
 const struct plan_point *survey_points(const struct survey *s, size_t stat, size_t *count)
 {
-	assert(stat < s->output_count && s->part_count == 0);
+	assert(stat < s->output_count && s->main.part_count == 0);
 	*count = s->outputs[stat].count;
 	return s->outputs[stat].points;
 }
@@ -371,7 +357,7 @@ struct stat_result survey_total(const struct survey *s, size_t stat)
 {
 	const struct plan_fold *total;
 
-	assert(stat < s->output_count && s->settings.totals && s->part_count == 0);
+	assert(stat < s->output_count && s->settings.totals && s->main.part_count == 0);
 	total = &s->groups[s->outputs[stat].group].total;
 	if (!total->any)
 		return (struct stat_result){ 0 };

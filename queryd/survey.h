@@ -8,6 +8,9 @@
  *     for each hour, for each partition with keys of ours, at most SURVEY_CHUNK keys at a time:
  *     manifest -> cells of the partials named there + manifest again -> settled, or once more
  *
+ * Where spans take whole days that are over, a day rolled up is read in place of its hours
+ * (plan_day.h says when); where it is not rolled up, its hours are read and added up to a day.
+ *
  * Some such pieces make a round, so what is held of cells is bounded whatever is asked; when a
  * round has settled, its cells are merged into their groups in the order of hours. A group's span
  * becomes a point per stat when its hours are through. Of gauges in one group the one that was
@@ -29,8 +32,7 @@
 #include <stdint.h>
 
 #define SURVEY_CHUNK       128  /* keys that one command asks for */
-#define SURVEY_ROUND_KEYS  1024 /* keys of a round, one a piece more at most */
-#define SURVEY_ROUND_PARTS 256  /* pieces of a round */
+#define SURVEY_ROUND_KEYS  1024 /* keys of a round's pieces, one piece more at most */
 
 struct survey;
 
@@ -62,17 +64,19 @@ int survey_add_stat(struct survey *s, const struct stat_asked *stat)
 int survey_add_key(struct survey *s, size_t group, struct slice key)
 	__attribute__((warn_unused_result));
 
-/* All is added: prepares the first round for a fleet of so many partitions. 0, -ENOMEM,
- * ERR_TOO_LARGE: more points than allowed. */
-int survey_start(struct survey *s, uint32_t partitions) __attribute__((warn_unused_result));
+/* All is added: prepares the first round for a fleet of so many partitions, which keeps hours for so
+ * long. 0, -ENOMEM, ERR_TOO_LARGE: more points than allowed. */
+int survey_start(struct survey *s, uint32_t partitions, int64_t retention_hours)
+	__attribute__((warn_unused_result));
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
 struct survey_command {
-	bool cells;         /* else: the hour's manifest */
+	bool cells;         /* else: the manifest */
+	bool day;           /* of the day that begins with the hour, rolled up; else of the hour */
 	uint32_t partition;
 	int64_t hour;
-	uint64_t pid;       /* of cells */
+	uint64_t pid;       /* of an hour's cells */
 	size_t count;       /* of cells: how many fields, see survey_field */
 	size_t part;        /* private */
 };

@@ -1,64 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/survey_private.h"
 
+#include "proto/hour.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- parts ---------------------------------------------------------------------------------- */
-
-/* How many members from `first` on make one part: of one partition, within limit. */
-static size_t part_size(const struct survey *s, size_t first, size_t limit)
-{
-	size_t end = first + 1;
-
-	while (end < limit && end - first < SURVEY_CHUNK &&
-	       s->members[end].partition == s->members[first].partition)
-		end++;
-	return end - first;
-}
-
-/* Before the range only gauges are followed. */
-static size_t members_of_hour(const struct survey *s, int64_t hour)
-{
-	return hour < s->settings.from_hour ? s->trailed : s->member_count;
-}
-
-int survey_next_parts(struct survey *s)
-{
-	size_t cells = 0, i;
-
-	if (s->member_count == 0 || s->next_hour >= s->settings.to_hour)
-		return 0;
-	s->parts = calloc(SURVEY_ROUND_PARTS, sizeof(*s->parts));
-	if (!s->parts)
-		return -ENOMEM;
-	while (s->part_count < SURVEY_ROUND_PARTS && cells < SURVEY_ROUND_KEYS &&
-	       s->next_hour < s->settings.to_hour) {
-		struct survey_part *part = &s->parts[s->part_count++];
-		size_t limit = members_of_hour(s, s->next_hour);
-		part->hour = s->next_hour;
-		part->first = s->next_member;
-		part->count = part_size(s, part->first, limit);
-		cells += part->count;
-		s->next_member += part->count;
-		if (s->next_member == limit) {
-			s->next_member = 0;
-			s->next_hour++;
-		}
-	}
-	s->cells = calloc(cells, sizeof(*s->cells));
-	if (!s->cells)
-		return -ENOMEM;
-	s->cell_count = cells;
-	for (cells = 0, i = 0; i < s->part_count; i++) {
-		s->parts[i].cells = s->cells + cells;
-		cells += s->parts[i].count;
-	}
-	return 1;
-}
-
-/* ---- folding -------------------------------------------------------------------------------- */
 
 static int push_point(const struct plan_fold *fold, struct survey_output *out)
 {
@@ -74,6 +21,38 @@ static int push_point(const struct plan_fold *fold, struct survey_output *out)
 	out->points = points;
 	points[out->count++] = point;
 	return 0;
+}
+
+/* Hours come in rising order, so each follows what its day has. */
+static int join_hour(struct survey_part *hour)
+{
+	size_t i;
+	int status = 0;
+
+	for (i = 0; i < hour->count && status == 0; i++) {
+		struct cell **day = &hour->whole->cells[i], *cell = hour->cells[i];
+		if (!cell)
+			continue;
+		hour->cells[i] = NULL;
+		if (!*day) {
+			*day = cell;
+			continue;
+		}
+		status = cell_follow(*day, cell);
+		cell_free(cell);
+	}
+	return status;
+}
+
+int survey_join_hours(struct survey *s)
+{
+	size_t i;
+	int status = 0;
+
+	for (i = 0; i < s->hours.part_count && status == 0; i++)
+		status = join_hour(&s->hours.parts[i]);
+	survey_batch_release(&s->hours);
+	return status;
 }
 
 /* A group's span is over: a point for each stat, and its share of the total. */
@@ -121,17 +100,20 @@ static void keep_latest(struct survey_group *group, int64_t hour, struct cell_ga
 {
 	const struct cell_gauge *have = &group->span.subject.gauge;
 
-	if (group->last_hour == hour && set_later(have, gauge)) {
+	if (group->last_hour > hour || (group->last_hour == hour && set_later(have, gauge))) {
 		gauge->has_last = have->has_last;
 		gauge->last = have->last;
 		gauge->last_second = have->last_second;
+		return;
 	}
 	group->last_hour = hour;
 }
 
-static int fold_cell(struct survey *s, const struct survey_member *member, int64_t hour,
-		     struct cell **cell)
+static int fold_cell(struct survey *s, const struct survey_part *part, size_t place)
 {
+	const struct survey_member *member = &s->members[part->first + place];
+	int64_t hour = part->hour, last = part->day ? hour + DAY_HOURS - 1 : hour;
+	struct cell **cell = &part->cells[place];
 	struct survey_group *group = &s->groups[member->group];
 	bool is_gauge = group->kind == KIND_GAUGE;
 	struct cell_gauge gauge;
@@ -140,8 +122,8 @@ static int fold_cell(struct survey *s, const struct survey_member *member, int64
 	if (is_gauge)
 		cell_gauge(*cell, &gauge);
 	if (is_gauge && member->trail) {
-		gauge_trail_put(member->trail, hour, &gauge);
-		gauge.last = gauge_trail_last(member->trail, hour, &gauge.has_last);
+		gauge_trail_put(member->trail, last, &gauge);
+		gauge.last = gauge_trail_last(member->trail, last, &gauge.has_last);
 	}
 	if (hour < s->settings.from_hour)
 		return 0;
@@ -150,7 +132,7 @@ static int fold_cell(struct survey *s, const struct survey_member *member, int64
 	if (!group->span.any)
 		open_span(s, group, hour);
 	if (is_gauge)
-		keep_latest(group, hour, &gauge);
+		keep_latest(group, last, &gauge);
 	return status ? status : plan_fold_add(&group->span, cell, is_gauge ? &gauge : NULL);
 }
 
@@ -159,14 +141,14 @@ int survey_fold(struct survey *s)
 	size_t i, j;
 	int status = 0;
 
-	for (i = 0; i < s->part_count; i++) {
-		const struct survey_part *part = &s->parts[i];
+	for (i = 0; i < s->main.part_count; i++) {
+		const struct survey_part *part = &s->main.parts[i];
 		for (j = 0; j < part->count && status == 0; j++) {
 			if (part->cells[j])
-				status = fold_cell(s, &s->members[part->first + j], part->hour,
-						   &part->cells[j]);
+				status = fold_cell(s, part, j);
 		}
 	}
+	survey_batch_release(&s->main);
 	return status;
 }
 

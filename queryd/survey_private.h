@@ -1,8 +1,10 @@
 /*
- * survey_private.h - what a survey holds: for survey.c and survey_fold.c.
+ * survey_private.h - what a survey holds: for survey.c, survey_parts.c and survey_fold.c.
  *
  * Members (keys) are sorted so that the keys of a partition stand together, those of gauges
- * whose last value is wanted first of all: the hours before the range are read for these alone.
+ * whose last value is wanted first of all: these are a strand of their own, which begins some hours
+ * before the range and takes fewer days. A group's keys are all of one strand, so that each strand goes
+ * through the range for itself, one after the other.
  */
 #ifndef QUERYD_SURVEY_PRIVATE_H
 #define QUERYD_SURVEY_PRIVATE_H
@@ -38,9 +40,19 @@ struct survey_group {
 	int64_t last_hour;   /* of a gauge: the hour merged last */
 };
 
-/* Keys of one partition in one hour, read between two manifests. */
+/* Members that go through the hours together. */
+struct survey_strand {
+	size_t first, end;
+	bool trailed;      /* their last value is wanted */
+	int64_t next_hour; /* of the next part */
+	size_t next_member;
+};
+
+/* Keys of one partition in one hour or day, read between two manifests. */
 struct survey_part {
-	int64_t hour;
+	int64_t hour;        /* of a day the first */
+	bool day;            /* rolled up; when there is no such day, its hours are read */
+	struct survey_part *whole; /* of such an hour: the day it is added to; else NULL */
 	size_t first, count; /* members */
 	struct partials listed, again;
 	struct cell **cells; /* of count members */
@@ -48,8 +60,17 @@ struct survey_part {
 	unsigned tries;
 };
 
+/* What is read together. */
+struct survey_batch {
+	struct survey_part *parts;
+	struct cell **cells; /* those of all parts */
+	size_t part_count, cell_count;
+	bool reading; /* the round under way reads cells, not the first manifests */
+};
+
 struct survey {
 	struct survey_settings settings;
+	int64_t retention_hours;
 	struct survey_group *groups;
 	struct survey_output *outputs;
 	struct survey_member *members;
@@ -57,22 +78,34 @@ struct survey {
 	size_t group_capacity, output_capacity, member_capacity;
 	size_t trailed; /* members with a trail, which come first */
 
-	int64_t next_hour; /* of the first part of the next round */
-	size_t next_member;
-	struct survey_part *parts;
-	struct cell **cells; /* those of all parts */
-	size_t part_count, cell_count;
+	struct survey_strand strands[2];
+	struct survey_batch main;  /* hours and days, in rising order within a strand */
+	struct survey_batch hours; /* some hours of those days of main that are not rolled up */
+	struct survey_batch *batch; /* the one under way */
+	size_t next_part;          /* of main, to be read by hours */
+	int64_t next_offset;       /* and the hour of it */
 	struct survey_command *commands;
 	size_t command_count, command_capacity;
-	bool reading; /* the round under way reads cells */
 	struct plan_costs costs;
 	int error;
 };
 
-/* Takes the parts of the next round. 1, 0 when there are no more, -ENOMEM. */
+/* Sets the strands up, once the members are sorted. */
+void survey_strands_init(struct survey *s);
+
+/* Takes the next parts into main. 1, 0 when there are no more, -ENOMEM. */
 int survey_next_parts(struct survey *s);
 
-/* Merges a settled round's cells into their groups; frees them. 0, -ENOMEM, and what cell_merge
+/* Takes the next hours of days in main that are settled and not rolled up into hours. As above. */
+int survey_next_hours(struct survey *s);
+
+/* Frees a batch's parts and cells. */
+void survey_batch_release(struct survey_batch *batch);
+
+/* Adds the settled cells of hours to those of their days; frees them. 0, and what cell_follow says. */
+int survey_join_hours(struct survey *s);
+
+/* Merges the settled cells of main into their groups; frees them. 0, -ENOMEM, and what cell_merge
  * says. */
 int survey_fold(struct survey *s);
 

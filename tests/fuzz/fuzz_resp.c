@@ -99,7 +99,7 @@ static void fuzz_open(struct fuzz_world *w, bool overview)
 	if (status == 0)
 		status = survey_add_key(w->survey, 0, slice_text("k"));
 	if (status == 0)
-		status = survey_start(w->survey, 1);
+		status = survey_start(w->survey, 1, 840);
 	assert(status == 0);
 }
 

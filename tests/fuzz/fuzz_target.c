@@ -71,7 +71,7 @@ static void render(const struct form *form, struct names *names)
 	buf_init(&body, 1 << 24);
 	if (status == 0)
 		status = graphite_render_survey(r, &keys, &limits, &survey, &why);
-	if (status == 0 && survey_start(survey, 4) == 0) {
+	if (status == 0 && survey_start(survey, 4, 840) == 0) {
 		run(survey);
 		status = graphite_render_answer(r, survey, &body, &why);
 		if (status == 0)

@@ -83,7 +83,8 @@ static inline int graphite_case_render(struct graphite_case *c, const char *quer
 	if (status < 0)
 		return status;
 	if (survey) {
-		assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS), 0);
+		assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 		assert_int_equal(survey_store_run(&c->store, survey), PLAN_DONE);
 	}
 	status = graphite_render_answer(render, survey, &c->body, &c->why);

@@ -27,6 +27,9 @@
 #define SURVEY_STORE_CELLS      20000
 #define SURVEY_STORE_PARTITIONS 4
 
+/* A day's cells lie at its first hour and so much. */
+#define SURVEY_STORE_DAY        (INT64_C(1) << 40)
+
 struct survey_store_cell {
 	int64_t hour;
 	uint64_t pid;
@@ -38,7 +41,7 @@ struct survey_store {
 	struct survey_store_cell *cells;
 	size_t count;
 	void (*hook)(struct survey_store *s, unsigned round, const struct survey_command *command);
-	unsigned rounds, manifests;
+	unsigned rounds, manifests, days; /* days: of the manifests */
 	size_t most_cells; /* asked for in one round */
 };
 
@@ -59,6 +62,20 @@ static inline void survey_store_put(struct survey_store *s, int64_t hour, uint64
 	cell_free(cell);
 }
 
+/* The same as the cell of a day rolled up. */
+static inline void survey_store_put_day(struct survey_store *s, int64_t first_hour, uint64_t pid,
+					const char *key, struct cell *cell)
+{
+	survey_store_put(s, first_hour + SURVEY_STORE_DAY, pid, key, cell);
+}
+
+/* Whether a command reads the hour or day that a cell is of. */
+static inline bool survey_store_is_of(const struct survey_store_cell *c,
+				      const struct survey_command *command)
+{
+	return c->hour == command->hour + (command->day ? SURVEY_STORE_DAY : 0);
+}
+
 static inline uint32_t survey_store_partition(const struct survey_store_cell *c)
 {
 	return hash_partition(slice_text(c->field + 1), SURVEY_STORE_PARTITIONS);
@@ -72,11 +89,12 @@ static inline void survey_store_manifest(struct survey_store *s, struct survey *
 	size_t i;
 
 	s->manifests++;
+	s->days += command->day;
 	/* Cells of one partial stand together in these tests. */
 	for (i = 0; i < s->count; i++) {
 		const struct survey_store_cell *c = &s->cells[i];
-		if (c->hour != command->hour || survey_store_partition(c) != command->partition ||
-		    c->pid == last)
+		if (!survey_store_is_of(c, command) ||
+		    survey_store_partition(c) != command->partition || c->pid == last)
 			continue;
 		last = c->pid;
 		(void)snprintf(text, sizeof(text), "%016" PRIx64, c->pid);
@@ -91,7 +109,7 @@ static inline void survey_store_cells(struct survey_store *s, struct survey *sur
 
 	for (i = 0; i < s->count; i++) {
 		const struct survey_store_cell *c = &s->cells[i];
-		if (c->hour != command->hour || c->pid != command->pid)
+		if (!survey_store_is_of(c, command) || c->pid != command->pid)
 			continue;
 		for (place = 0; place < command->count; place++) {
 			if (slice_equal(survey_field(survey, command, place),
@@ -107,7 +125,7 @@ static inline enum plan_status survey_store_run(struct survey_store *s, struct s
 	enum plan_status status = PLAN_MORE;
 	size_t count, cells, i;
 
-	s->rounds = s->manifests = 0;
+	s->rounds = s->manifests = s->days = 0;
 	while (status == PLAN_MORE) {
 		const struct survey_command *commands = survey_commands(survey, &count);
 		for (cells = 0, i = 0; i < count; i++) {

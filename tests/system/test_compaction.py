@@ -4,6 +4,7 @@
 Data is sent into past hours with |T, in rounds; after each both relays are killed, so that every round
 leaves partials of its own behind. Only then relays that compact are started."""
 import time
+import urllib.parse
 
 from conftest import DEADLINE_SECONDS, http, send, total, wait_count, wait_for
 
@@ -177,6 +178,39 @@ def late_data(stack, agent, queryd, relays, day):
         status, answer = http(queryd, f"/c.d{key}/max/{date}")
         assert (status, answer["value"], answer["count"]) == (200, 1000, 3 * 20 * ROUNDS + 10)
         assert answer["hours"] == []
+    many_keys_of_days_alone(queryd, day)
+
+
+def many_keys_of_days_alone(queryd, day):
+    """Questions over many keys say of a day without hours what is said of each key."""
+    date, next_date = spell(day)[0], spell(day + 86400)[0]
+    span = f"from={date}&to={next_date}"
+
+    def ask_many(path):
+        status, answer = http(queryd, path)
+        assert status == 200, (path, answer)
+        return answer
+
+    for prefix, stat in (("c.d", "max"), ("c.d", "median"), ("c.n", "sum"), ("c.s", "unique"),
+                         ("c.g", "max"), ("c.g", "average")):
+        singles = {}
+        for key in range(KEYS):
+            points = ask_many(f"/{prefix}{key}/{stat}?{span}&step=day")["points"]
+            query = f"/v1/query?match={prefix}{key}&stat={stat}&{span}&step="
+            group = ask_many(query + "day")["groups"][0]
+            assert len(points) == 1 and group["points"] == points, (prefix, stat)
+            for whole in (group, ask_many(query + "total")["groups"][0]):
+                assert (whole["value"], whole["count"]) == (points[0]["value"], points[0]["count"])
+            singles[f"{prefix}{key}"] = points[0]["value"]
+        top = ask_many(f"/v1/top?match={prefix}*&stat={stat}&n={KEYS}&{span}")["top"]
+        assert {place["key"]: place["value"] for place in top} == singles
+        target = urllib.parse.quote(f"{prefix}*.{stat}")
+        drawn = ask_many(f"/render?target={target}&from={day - 10 * 86400}&until={day + 86400}"
+                         "&maxDataPoints=12&format=json")
+        assert {d["target"].rpartition(".")[0]: [v for v, _ in d["datapoints"] if v is not None]
+                for d in drawn} == {key: [value] for key, value in singles.items()}
+    sums = ask_many(f"/v1/query?match=c.n*&stat=sum&{span}&step=total")["groups"][0]
+    assert sums["value"] == 3 * KEYS * sum(range(1, ROUNDS + 1))
 
 
 def test_what_nobody_moves_is_swept(stack):

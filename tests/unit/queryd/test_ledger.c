@@ -34,7 +34,8 @@ static void fill(void)
 	assert_int_equal(route_parse(slice_text("/v1/ledger"), slice_text("from=-1h"), NOW,
 				     &request, &why), 0);
 	assert_int_equal(ledger_build(&request, &keys, &limits, NOW, &ledger, &survey, &why), 0);
-	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS), 0);
+	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 	assert_int_equal(survey_store_run(&store, survey), PLAN_DONE);
 	assert_int_equal(ledger_fill(&ledger, survey), 0);
 	survey_free(survey);

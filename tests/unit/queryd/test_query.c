@@ -126,7 +126,8 @@ static void a_top_is_the_highest_first_and_equal_ones_by_key(void **state)
 	survey_store_put(&store, PLAN_CASE_HOUR, 1, "cpu;host=a", plan_case_value(9));
 	survey_store_put(&store, PLAN_CASE_HOUR, 1, "cpu;host=b", plan_case_value(3));
 	assert_int_equal(build("/v1/top", "match=cpu*&stat=max"), 0);
-	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS), 0);
+	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 	assert_int_equal(survey_store_run(&store, survey), PLAN_DONE);
 	assert_int_equal(query_top(&query, survey, &ranks, &count), 0);
 	assert_int_equal(count, 3);

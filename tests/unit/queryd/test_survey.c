@@ -2,8 +2,7 @@
 #include "queryd/survey.h"
 
 #include "proto/err.h"
-#include "tests/lib/plan_case.h"
-#include "tests/lib/survey_store.h"
+#include "tests/lib/survey_case.h"
 
 #include <errno.h>
 
@@ -18,74 +17,31 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct survey *open_survey(int64_t from, int64_t to, int64_t step)
-{
-	const struct survey_settings settings = {
-		.from_hour = from,
-		.to_hour = to,
-		.step_hours = step,
-		.now_second = HOUR * 3600 + 1800,
-		.totals = true,
-		.max_points = 1000,
-		.max_bytes = 1 << 20,
-	};
-	struct survey *survey;
-
-	assert_int_equal(survey_new(&settings, &survey), 0);
-	return survey;
-}
-
-static void add_stat(struct survey *survey, const char *name)
-{
-	struct stat_asked stat;
-
-	assert_true(stat_parse(slice_text(name), &stat));
-	assert_int_equal(survey_add_stat(survey, &stat), 0);
-}
-
-static void add_group(struct survey *survey, enum kind kind, const char *stat)
-{
-	assert_int_equal(survey_add_group(survey, kind), 0);
-	add_stat(survey, stat);
-}
-
-static void add_key(struct survey *survey, const char *key)
-{
-	assert_int_equal(survey_add_key(survey, survey_groups(survey) - 1, slice_text(key)), 0);
-}
-
 static void run(struct survey *survey)
 {
-	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS), 0);
+	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 	assert_int_equal(survey_store_run(&store, survey), PLAN_DONE);
-}
-
-static double total(const struct survey *survey, size_t stat)
-{
-	struct stat_result result = survey_total(survey, stat);
-
-	assert_true(result.has);
-	return result.value;
 }
 
 static void a_percentile_is_that_of_the_union(void **state)
 {
 	const double many[] = { 1, 2, 3, 4, 5, 6, 7, 8 }, few[] = { 100 };
-	struct survey *survey = open_survey(HOUR, HOUR + 1, 1);
+	struct survey *survey = survey_case_open(HOUR, HOUR + 1, 1);
 	const struct plan_point *points;
 	size_t count;
 
 	(void)state;
 	survey_store_put(&store, HOUR, 1, "a", plan_case_values(many, 8));
 	survey_store_put(&store, HOUR, 2, "b", plan_case_values(few, 1));
-	add_group(survey, KIND_DISTRIBUTION, "median");
-	add_stat(survey, "max");
-	add_key(survey, "a");
-	add_key(survey, "b");
+	survey_case_group(survey, KIND_DISTRIBUTION, "median");
+	survey_case_stat(survey, "max");
+	survey_case_key(survey, "a");
+	survey_case_key(survey, "b");
 	run(survey);
 	/* An average of the two medians would be 52.25. */
-	assert_float_equal(total(survey, 0), 5, 0);
-	assert_float_equal(total(survey, 1), 100, 0);
+	assert_float_equal(survey_case_total(survey, 0), 5, 0);
+	assert_float_equal(survey_case_total(survey, 1), 100, 0);
 	assert_true(survey_total(survey, 0).exact);
 	points = survey_points(survey, 0, &count);
 	assert_int_equal(count, 1);
@@ -96,23 +52,23 @@ static void a_percentile_is_that_of_the_union(void **state)
 
 static void groups_do_not_mix_and_partials_of_a_key_do(void **state)
 {
-	struct survey *survey = open_survey(HOUR, HOUR + 1, 0);
+	struct survey *survey = survey_case_open(HOUR, HOUR + 1, 0);
 
 	(void)state;
 	survey_store_put(&store, HOUR, 1, "a", plan_case_total(1));
 	survey_store_put(&store, HOUR, 2, "a", plan_case_total(2));
 	survey_store_put(&store, HOUR, 2, "b", plan_case_total(40));
 	survey_store_put(&store, HOUR, 2, "c", plan_case_total(500));
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "a");
-	add_key(survey, "b");
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "c");
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "nothing");
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "a");
+	survey_case_key(survey, "b");
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "c");
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "nothing");
 	run(survey);
-	assert_float_equal(total(survey, 0), 43, 0);
-	assert_float_equal(total(survey, 1), 500, 0);
+	assert_float_equal(survey_case_total(survey, 0), 43, 0);
+	assert_float_equal(survey_case_total(survey, 1), 500, 0);
 	assert_false(survey_total(survey, 2).has);
 	assert_int_equal(survey_keys(survey), 4);
 	survey_free(survey);
@@ -120,7 +76,7 @@ static void groups_do_not_mix_and_partials_of_a_key_do(void **state)
 
 static void spans_begin_at_whole_steps(void **state)
 {
-	struct survey *survey = open_survey(HOUR - 30, HOUR + 1, 24);
+	struct survey *survey = survey_case_open(HOUR - 30, HOUR + 1, 24);
 	int64_t day = HOUR - HOUR % 24;
 	const struct plan_point *points;
 	size_t count;
@@ -129,8 +85,8 @@ static void spans_begin_at_whole_steps(void **state)
 	(void)state;
 	for (hour = HOUR - 31; hour <= HOUR + 1; hour++)
 		survey_store_put(&store, hour, 1, "a", plan_case_total(1));
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "a");
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "a");
 	run(survey);
 	points = survey_points(survey, 0, &count);
 	assert_true(count >= 2);
@@ -138,7 +94,7 @@ static void spans_begin_at_whole_steps(void **state)
 	assert_int_equal(points[count - 1].from_hour, day);
 	assert_int_equal(points[count - 1].to_hour, HOUR + 1);
 	assert_float_equal(points[count - 1].result.value, (double)(HOUR + 1 - day), 0);
-	assert_float_equal(total(survey, 0), 31, 0);
+	assert_float_equal(survey_case_total(survey, 0), 31, 0);
 	survey_free(survey);
 }
 
@@ -151,15 +107,15 @@ static void swap_partial(struct survey_store *s, unsigned round,
 
 static void a_partial_swapped_in_between_is_read_again(void **state)
 {
-	struct survey *survey = open_survey(HOUR, HOUR + 1, 0);
+	struct survey *survey = survey_case_open(HOUR, HOUR + 1, 0);
 
 	(void)state;
 	survey_store_put(&store, HOUR, 1, "a", plan_case_total(7));
 	store.hook = swap_partial;
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "a");
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "a");
 	run(survey);
-	assert_float_equal(total(survey, 0), 7, 0);
+	assert_float_equal(survey_case_total(survey, 0), 7, 0);
 	assert_int_equal(survey_costs(survey).retries, 1);
 	survey_free(survey);
 }
@@ -174,14 +130,15 @@ static void swap_always(struct survey_store *s, unsigned round,
 
 static void partials_that_never_rest_are_given_up(void **state)
 {
-	struct survey *survey = open_survey(HOUR, HOUR + 1, 0);
+	struct survey *survey = survey_case_open(HOUR, HOUR + 1, 0);
 
 	(void)state;
 	survey_store_put(&store, HOUR, 1, "a", plan_case_total(7));
 	store.hook = swap_always;
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "a");
-	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS), 0);
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "a");
+	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 	assert_int_equal(survey_store_run(&store, survey), PLAN_FAILED);
 	assert_int_equal(survey_error(survey), -EAGAIN);
 	survey_free(survey);
@@ -189,7 +146,7 @@ static void partials_that_never_rest_are_given_up(void **state)
 
 static void the_gauge_set_last_speaks_for_its_group(void **state)
 {
-	struct survey *survey = open_survey(HOUR - 1, HOUR + 1, 1);
+	struct survey *survey = survey_case_open(HOUR - 1, HOUR + 1, 1);
 	struct cell *early = cell_case_new(KIND_GAUGE), *late = cell_case_new(KIND_GAUGE);
 	const struct plan_point *points;
 	size_t count;
@@ -200,25 +157,25 @@ static void the_gauge_set_last_speaks_for_its_group(void **state)
 	survey_store_put(&store, HOUR - 1, 1, "a", early);
 	survey_store_put(&store, HOUR - 1, 1, "b", late);
 	survey_store_put(&store, HOUR, 1, "a", plan_case_gauge_set(50));
-	add_group(survey, KIND_GAUGE, "last");
-	add_stat(survey, "max");
-	add_key(survey, "a");
-	add_key(survey, "b");
+	survey_case_group(survey, KIND_GAUGE, "last");
+	survey_case_stat(survey, "max");
+	survey_case_key(survey, "a");
+	survey_case_key(survey, "b");
 	run(survey);
 	points = survey_points(survey, 0, &count);
 	assert_int_equal(count, 2);
 	assert_float_equal(points[0].result.value, 3, 0);
 	assert_float_equal(points[1].result.value, 50, 0);
 	assert_float_equal(survey_points(survey, 1, &count)[0].result.value, 10, 0);
-	assert_float_equal(total(survey, 0), 50, 0);
-	assert_float_equal(total(survey, 1), 50, 0);
+	assert_float_equal(survey_case_total(survey, 0), 50, 0);
+	assert_float_equal(survey_case_total(survey, 1), 50, 0);
 	assert_float_equal(survey_total(survey, 1).count, 3, 0);
 	survey_free(survey);
 }
 
 static void a_gauge_that_only_changes_is_followed_back(void **state)
 {
-	struct survey *survey = open_survey(HOUR, HOUR + 1, 1);
+	struct survey *survey = survey_case_open(HOUR, HOUR + 1, 1);
 	size_t count;
 
 	(void)state;
@@ -226,20 +183,20 @@ static void a_gauge_that_only_changes_is_followed_back(void **state)
 	survey_store_put(&store, HOUR - 3, 1, "a", plan_case_gauge_change(5));
 	survey_store_put(&store, HOUR, 1, "a", plan_case_gauge_change(-1));
 	survey_store_put(&store, HOUR, 1, "other", plan_case_total(1));
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "other");
-	add_group(survey, KIND_GAUGE, "last");
-	add_key(survey, "a");
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "other");
+	survey_case_group(survey, KIND_GAUGE, "last");
+	survey_case_key(survey, "a");
 	run(survey);
 	assert_float_equal(survey_points(survey, 1, &count)[0].result.value, 104, 0);
 	assert_int_equal(count, 1);
-	assert_float_equal(total(survey, 0), 1, 0);
+	assert_float_equal(survey_case_total(survey, 0), 1, 0);
 	survey_free(survey);
 }
 
 static void many_keys_and_hours_are_read_a_bounded_number_at_a_time(void **state)
 {
-	struct survey *survey = open_survey(HOUR - 1, HOUR + 1, 0);
+	struct survey *survey = survey_case_open(HOUR - 1, HOUR + 1, 0);
 	char key[16];
 	unsigned i;
 
@@ -249,20 +206,20 @@ static void many_keys_and_hours_are_read_a_bounded_number_at_a_time(void **state
 		if (i % 10 == 0)
 			survey_store_put(&store, HOUR - i % 2, 1, key, plan_case_total(1));
 	}
-	add_group(survey, KIND_COUNTER, "sum");
+	survey_case_group(survey, KIND_COUNTER, "sum");
 	for (i = 0; i < 3000; i++) {
 		(void)snprintf(key, sizeof(key), "k%u", i);
-		add_key(survey, key);
+		survey_case_key(survey, key);
 	}
 	run(survey);
-	assert_float_equal(total(survey, 0), 300, 0);
+	assert_float_equal(survey_case_total(survey, 0), 300, 0);
 	assert_in_range(store.most_cells, 1, SURVEY_ROUND_KEYS + SURVEY_CHUNK);
 	survey_free(survey);
 }
 
 static void what_is_too_much_is_refused(void **state)
 {
-	struct survey *points = open_survey(HOUR - 999, HOUR + 1, 1);
+	struct survey *points = survey_case_open(HOUR - 999, HOUR + 1, 1);
 	struct survey_settings small = {
 		.from_hour = HOUR, .to_hour = HOUR + 1, .max_points = 1, .max_bytes = 4,
 	};
@@ -270,17 +227,20 @@ static void what_is_too_much_is_refused(void **state)
 
 	(void)state;
 	survey_store_put(&store, HOUR, 1, "a", plan_case_total(7));
-	add_group(points, KIND_COUNTER, "sum");
-	assert_int_equal(survey_start(points, SURVEY_STORE_PARTITIONS), 0);
+	survey_case_group(points, KIND_COUNTER, "sum");
+	assert_int_equal(survey_start(points, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 	survey_free(points);
-	points = open_survey(HOUR - 1000, HOUR + 1, 1);
-	add_group(points, KIND_COUNTER, "sum");
-	assert_int_equal(survey_start(points, SURVEY_STORE_PARTITIONS), ERR_TOO_LARGE);
+	points = survey_case_open(HOUR - 1000, HOUR + 1, 1);
+	survey_case_group(points, KIND_COUNTER, "sum");
+	assert_int_equal(survey_start(points, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), ERR_TOO_LARGE);
 	survey_free(points);
 	assert_int_equal(survey_new(&small, &bytes), 0);
-	add_group(bytes, KIND_COUNTER, "sum");
-	add_key(bytes, "a");
-	assert_int_equal(survey_start(bytes, SURVEY_STORE_PARTITIONS), 0);
+	survey_case_group(bytes, KIND_COUNTER, "sum");
+	survey_case_key(bytes, "a");
+	assert_int_equal(survey_start(bytes, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 	assert_int_equal(survey_store_run(&store, bytes), PLAN_FAILED);
 	assert_int_equal(survey_error(bytes), ERR_TOO_LARGE);
 	survey_free(bytes);
@@ -288,13 +248,14 @@ static void what_is_too_much_is_refused(void **state)
 
 static void rubbish_is_no_answer(void **state)
 {
-	struct survey *survey = open_survey(HOUR, HOUR + 1, 0);
+	struct survey *survey = survey_case_open(HOUR, HOUR + 1, 0);
 	size_t count;
 
 	(void)state;
-	add_group(survey, KIND_COUNTER, "sum");
-	add_key(survey, "a");
-	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS), 0);
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "a");
+	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS,
+				      PLAN_CASE_RETENTION), 0);
 	(void)survey_commands(survey, &count);
 	assert_int_equal(count, 1);
 	survey_put_pid(survey, 0, slice_text("0000000000000001"), slice_text("xyz"));
