@@ -114,11 +114,12 @@ static const struct conf_row config_rows[] = {
 	{ .key = "log_level", .type = CONF_CHOICE, .offset = offsetof(struct config, log_level),
 	  .fallback = "info", .choices = config_levels, .reloadable = true,
 	  .help = "What is logged: error, warn, info or debug, and what is graver." },
-	NUMBER("max_windows", CONF_INT, max_windows, "1000", 1, 100000,
-	       "Windows of last elements held at a time, one a key and hour in memory; keys beyond go "
-	       "without and are counted."),
+	{ .key = "max_windows", .type = CONF_INT, .offset = offsetof(struct config, max_windows),
+	  .fallback = "1000", .min = 1, .max = 100000, .reloadable = true,
+	  .help = "Windows of last elements held at a time, one a key and hour in memory; keys beyond go "
+		  "without and are counted." },
 	{ .key = "windows.GLOB", .type = CONF_ENTRIES, .offset = offsetof(struct config, windows),
-	  .max = WINDOWS_GLOBS, .check = windows_check,
+	  .max = WINDOWS_GLOBS, .check = windows_check, .reloadable = true,
 	  .help = "Of which distributions the last elements are kept, for /KEY/moving_average/N, and how "
 		  "many, 1 to 1024: `checkout.* = 1000`. The last glob that matches decides; ? stands for "
 		  "a colon. The same at all relays." },

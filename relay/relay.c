@@ -322,8 +322,12 @@ static void relay_on_reload(void *arg)
 {
 	struct relay *r = arg;
 
-	if (conf_reload(config_spec(), r->argc, r->argv, r->config) == 0)
-		log_set_level(config_log_level(r->config));
+	if (conf_reload(config_spec(), r->argc, r->argv, r->config) < 0)
+		return;
+	log_set_level(config_log_level(r->config));
+	if (windows_set(&r->windows, r->config->windows, (size_t)r->config->max_windows) < 0)
+		log_error("reload_failed", "key=windows err=ENOMEM");
+	log_info("reloaded", "%s", "");
 }
 
 static const char *relay_unready(void *arg)

@@ -45,22 +45,34 @@ const char *windows_check(const char *line)
 
 int windows_init(struct windows *w, const char *lines, size_t max, struct relay_counters *counters)
 {
-	*w = (struct windows){ .max = max, .counters = counters };
-	if (*lines == '\0')
-		return 0;
-	w->rules = calloc(WINDOWS_GLOBS, sizeof(*w->rules));
-	if (w->rules == NULL)
-		return -ENOMEM;
+	*w = (struct windows){ .counters = counters };
+	return windows_set(w, lines, max);
+}
+
+int windows_set(struct windows *w, const char *lines, size_t max)
+{
+	struct windows_rule *rules = NULL;
+	size_t count = 0;
+
+	if (*lines != '\0') {
+		rules = calloc(WINDOWS_GLOBS, sizeof(*rules));
+		if (rules == NULL)
+			return -ENOMEM;
+	}
 	while (*lines != '\0') {
 		size_t size = strcspn(lines, "\n");
 		const char *wrong;
 
-		assert(w->count < WINDOWS_GLOBS);
-		wrong = windows_read(slice_of(lines, size), &w->rules[w->count++]);
+		assert(count < WINDOWS_GLOBS);
+		wrong = windows_read(slice_of(lines, size), &rules[count++]);
 		assert(wrong == NULL);
 		(void)wrong;
 		lines += size + (lines[size] == '\n');
 	}
+	free(w->rules);
+	w->rules = rules;
+	w->count = count;
+	w->max = max;
 	return 0;
 }
 
@@ -79,7 +91,7 @@ uint32_t windows_take(struct windows *w, struct slice series)
 		i--;
 	if (i == 0)
 		return 0;
-	if (w->held == w->max) {
+	if (w->held >= w->max) {
 		tally_add(&w->counters->windows_over_limit, 1);
 		return 0;
 	}

@@ -38,6 +38,11 @@ const char *windows_check(const char *line);
 int windows_init(struct windows *w, const char *lines, size_t max, struct relay_counters *counters)
 	__attribute__((warn_unused_result));
 
+/* Takes other lines and another bound in their place, as above: for cells that are new from now on. Windows
+ * that are held stay as they are. 0; -ENOMEM: nothing has changed. */
+int windows_set(struct windows *w, const char *lines, size_t max)
+	__attribute__((warn_unused_result));
+
 /* Frees the rules. */
 void windows_release(struct windows *w);
 

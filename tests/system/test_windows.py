@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The moving average of the last elements, from lines to an answer."""
 import math
+import signal
 import time
 import urllib.parse
 
-from conftest import http, send, total, wait_for
+from conftest import BUILD, http, send, total, wait_for
 
 HOUR = 3600
 
@@ -121,3 +122,43 @@ def test_what_cannot_be_answered_says_what_to_do(stack):
         assert word in answer[1]["message"]
     assert moving(queryd, "other", 5)[1]["reason"] == "no_window"
     assert moving(queryd, "last.a", 5)[1]["elements"] == 1
+
+
+def test_sighup_takes_windows(stack):
+    stack.start_redis()
+    path, now = f"{stack.folder}/windows.conf", int(time.time())
+
+    def write(*lines):
+        with open(path, "w") as conf:
+            conf.write("\n".join([f"redis = unix://{stack.redis_socket}", "name = relay-1",
+                                  "auto_init = yes", "listen = 127.0.0.1:0",
+                                  "admin = 127.0.0.1:0", *lines, ""]))
+    write()
+    relay = stack.add("relay-1", [f"{BUILD}/hourglass-relay", "-c", path]).start()
+    relay.logged(r"(?m)^(<\d>)?ready\b")
+    relay.listen, relay.admin = (stack.bound(relay, o, ":0") for o in ("listen", "admin"))
+    queryd = stack.start_queryd()
+    agent = stack.start_agent([relay])
+
+    def count_three(key):
+        send(agent, f"{key}:1|d|T{now}\n{key}:2|d|T{now}\n{key}:6|d|T{now}\n")
+        wait_all(queryd, key, 3)
+        return moving(queryd, key, 3)
+    assert count_three("last.a")[1]["reason"] == "no_window"
+    write("image_max = 2MiB", "[windows]", "last.* = 3")
+    relay.signal(signal.SIGHUP)
+    relay.logged("reloaded")
+    relay.logged("restart_needed key=image_max")
+    status, answer = count_three("last.b")
+    assert (status, answer["value"], answer["exact"]) == (200, 3, True)
+    with open(path, "a") as conf:
+        conf.write("last.c = nonsense\n")
+    relay.signal(signal.SIGHUP)
+    relay.logged("configuration_refused")
+    assert count_three("last.d")[1]["value"] == 3
+    assert total(relay, "hourglass_relay_windows") == 2
+    # The samples of a key in the midst of its hour are still without one.
+    send(agent, f"last.a:9|d|T{now}\n")
+    wait_all(queryd, "last.a", 4)
+    assert moving(queryd, "last.a", 3)[1]["reason"] == "no_window"
+    assert relay.terminate() == 0

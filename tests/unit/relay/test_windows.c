@@ -91,6 +91,28 @@ static void as_many_globs_as_the_configuration_takes(void **state)
 	windows_release(&w);
 }
 
+static void other_lines_count_from_now_on(void **state)
+{
+	struct windows w = windows_of("a* = 7\n", 2);
+
+	(void)state;
+	assert_int_equal(take(&w, "a1"), 8);
+	assert_int_equal(take(&w, "a2"), 8);
+	/* Fewer than are held: those that are go on, and nothing is new until one of them has gone. */
+	assert_int_equal(windows_set(&w, "b* = 3\n", 1), 0);
+	assert_int_equal(take(&w, "a3"), 0);
+	assert_int_equal(tally_get(&counters.windows_over_limit), 0);
+	assert_int_equal(take(&w, "b1"), 0);
+	assert_int_equal(tally_get(&counters.windows_over_limit), 1);
+	assert_int_equal(tally_get(&counters.windows), 2);
+	windows_give(&w, 2);
+	assert_int_equal(take(&w, "b1"), 4);
+	assert_int_equal(windows_set(&w, "", 1), 0);
+	windows_give(&w, 1);
+	assert_int_equal(take(&w, "b1"), 0);
+	windows_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +120,7 @@ int main(void)
 		cmocka_unit_test(the_last_glob_that_matches_decides),
 		cmocka_unit_test(without_lines_nothing_is_kept),
 		cmocka_unit_test(their_number_is_bounded_and_counted),
+		cmocka_unit_test(other_lines_count_from_now_on),
 		cmocka_unit_test(as_many_globs_as_the_configuration_takes),
 	};
 
