@@ -80,11 +80,15 @@ static struct seal_counts agent_seal_table(struct agent *a, struct intake *in, s
 static uint64_t agent_seal_posts(struct agent *a, struct table *table)
 {
 	struct stream_id stream;
-	uint64_t sealed = delivery_sealed(a->delivery, &stream);
+	uint64_t sealed = delivery_sealed(a->delivery, &stream), lost;
 
 	posts_sealing(&a->inputs.posts, &stream, sealed, table->samples,
 		      config_spool_always(a->config));
-	return agent_seal_table(a, inputs_posts_intake(&a->inputs), table).lost;
+	/* A body counts all or not at all, also when we are killed here. */
+	delivery_mark_unfinished(a->delivery, true);
+	lost = agent_seal_table(a, inputs_posts_intake(&a->inputs), table).lost;
+	delivery_mark_unfinished(a->delivery, false);
+	return lost;
 }
 
 void agent_seal(struct agent *a, bool last)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/counters.h"
 
+#include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
 
@@ -11,7 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
+
+/* No system is up and an agent of its running again so soon. */
+#define COUNTERS_SAME_MS 1000
 
 static const uint8_t counters_magic[8] = "HGCOUNT1";
 
@@ -32,6 +37,15 @@ static int counters_map(int fd, struct counters_page **page)
 		return -errno;
 	*page = at;
 	return 0;
+}
+
+/* Unix ms of the system's start: it moves only when the clock is set. */
+static int64_t counters_boot_ms(void)
+{
+	struct timespec up;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return life_wall_ms() - ((int64_t)up.tv_sec * 1000 + up.tv_nsec / 1000000);
 }
 
 void counters_open(struct counters *c, const char *state_dir)
@@ -59,12 +73,28 @@ void counters_open(struct counters *c, const char *state_dir)
 		memset(c->page, 0, COUNTERS_BYTES);
 }
 
+void counters_mark_unfinished(struct counters *c, bool unfinished)
+{
+	tally_set(&c->page->boot_ms, (uint64_t)counters_boot_ms());
+	tally_set(&c->page->unfinished, unfinished ? tally_get(&c->page->sealed) + 1 : 0);
+}
+
+bool counters_unfinished(const struct counters *c, uint64_t *sealed)
+{
+	int64_t moved_ms = (int64_t)tally_get(&c->page->boot_ms) - counters_boot_ms();
+	uint64_t noted = tally_get(&c->page->unfinished);
+
+	*sealed = noted - 1;
+	return noted > 0 && moved_ms > -COUNTERS_SAME_MS && moved_ms < COUNTERS_SAME_MS;
+}
+
 void counters_begin(struct counters *c, const struct stream_id *stream)
 {
 	tally_set(&c->page->taken, 0);
 	tally_set(&c->page->lost, 0);
 	tally_set(&c->page->sealed, 0);
 	tally_set(&c->page->in_memory, 0);
+	tally_set(&c->page->unfinished, 0);
 	counters_set_stream(c, stream);
 	memcpy(c->page->magic, counters_magic, sizeof(counters_magic));
 }

@@ -26,6 +26,9 @@ struct counters_page {
 	tally_count sealed;     /* of them */
 	tally_count in_memory;  /* of those sealed, because the disk failed */
 	struct stream_id stream;
+	/* While what POSTs brought is being sealed: 1 + the samples sealed before it; else 0. */
+	tally_count unfinished;
+	tally_count boot_ms; /* unix: when the system was started, as the clocks said then */
 };
 
 struct counters {
@@ -38,6 +41,14 @@ struct counters {
 /* Maps the page of a state folder ("": there is none). Whatever fails, counting goes on in memory,
  * with a warning. A page that is no page of ours counts as zeros. */
 void counters_open(struct counters *c, const char *state_dir);
+
+/* What POSTs brought is being sealed from now on, or no longer is. */
+void counters_mark_unfinished(struct counters *c, bool unfinished);
+
+/* Whether the process before was killed while it sealed what POSTs had brought, with *sealed samples
+ * sealed before that. False also when the system may have been started since: pages of different
+ * times may have come back then. A clock that was set meanwhile looks the same. */
+bool counters_unfinished(const struct counters *c, uint64_t *sealed);
 
 /* Begins to count from zero, for a stream. */
 void counters_begin(struct counters *c, const struct stream_id *stream);

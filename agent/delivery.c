@@ -346,6 +346,11 @@ int delivery_append(struct delivery *d, uint32_t partition, const struct batch_w
 	return status;
 }
 
+void delivery_mark_unfinished(struct delivery *d, bool unfinished)
+{
+	keeper_mark_unfinished(d->keeper, unfinished);
+}
+
 uint64_t delivery_before(const struct delivery *d, struct stream_id *stream)
 {
 	return keeper_before(d->keeper, stream);

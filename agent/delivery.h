@@ -55,6 +55,10 @@ unsigned delivery_quarters(const struct delivery *d);
 int delivery_append(struct delivery *d, uint32_t partition, const struct batch_writer *w,
 		    uint64_t samples, int64_t since_ms) __attribute__((warn_unused_result));
 
+/* The batches appended between true and false, before any is sent, count all or none: an agent
+ * that is killed between them leaves none to the next start. */
+void delivery_mark_unfinished(struct delivery *d, bool unfinished);
+
 /* What was being written when the process before ended, and how many samples it had sealed. */
 uint64_t delivery_before(const struct delivery *d, struct stream_id *stream);
 

@@ -23,6 +23,8 @@ struct keeper {
 	bool degraded; /* as last logged */
 	struct stream_id before; /* the stream of the process before */
 	uint64_t before_sealed;  /* samples */
+	struct spool_cut cut;    /* what it did not finish, if is_cut */
+	bool is_cut;
 	uv_timer_t timer;
 	uv_work_t work;
 	struct spool_sync *sync; /* what the work is about; NULL: none is under way */
@@ -110,6 +112,11 @@ uint64_t keeper_before(const struct keeper *k, struct stream_id *stream)
 	return k->before_sealed;
 }
 
+void keeper_mark_unfinished(struct keeper *k, bool unfinished)
+{
+	counters_mark_unfinished(&k->counters, unfinished);
+}
+
 void keeper_sealed(struct keeper *k)
 {
 	if (k->on_disk && config_spool_always(k->config)) {
@@ -123,11 +130,13 @@ void keeper_sealed(struct keeper *k)
 
 /* Samples that the process before had sealed. The page is written after the record, so a record of
  * its stream may know better. */
-static uint64_t keeper_sealed_before(const struct counters_page *page,
-				     const struct spool_found *found)
+static uint64_t keeper_sealed_before(const struct keeper *k, const struct spool_found *found)
 {
+	const struct counters_page *page = k->counters.page;
 	uint64_t sealed = tally_get(&page->sealed);
 
+	if (k->is_cut)
+		return k->cut.total;
 	if (found->records > 0 && found->last_total > sealed &&
 	    memcmp(found->last.bytes, page->stream.bytes, STREAM_ID_BYTES) == 0)
 		sealed = found->last_total;
@@ -135,19 +144,22 @@ static uint64_t keeper_sealed_before(const struct counters_page *page,
 }
 
 /* Samples that it had taken and not sealed. */
-static uint64_t keeper_unsealed(const struct counters_page *page, const struct spool_found *found)
+static uint64_t keeper_unsealed(const struct keeper *k, const struct spool_found *found)
 {
+	const struct counters_page *page = k->counters.page;
 	uint64_t taken = tally_get(&page->taken), lost = tally_get(&page->lost);
-	uint64_t sealed = keeper_sealed_before(page, found);
+	uint64_t sealed = keeper_sealed_before(k, found);
 
 	return taken > sealed + lost ? taken - sealed - lost : 0;
 }
 
 /* Samples that were sealed and are not in the spool, as far as can be known, at most: what was only in
  * memory, or what followed the last whole record. */
-static uint64_t keeper_missing(const struct counters_page *page, const struct spool_found *found)
+static uint64_t keeper_missing(const struct keeper *k, const struct spool_found *found)
 {
-	uint64_t missing = tally_get(&page->in_memory), sealed = tally_get(&page->sealed);
+	const struct counters_page *page = k->counters.page;
+	uint64_t missing = tally_get(&page->in_memory);
+	uint64_t sealed = k->is_cut ? k->cut.total : tally_get(&page->sealed);
 
 	if (missing == 0 && found->torn > 0 && found->records > 0 &&
 	    sealed > found->last_total &&
@@ -159,11 +171,11 @@ static uint64_t keeper_missing(const struct counters_page *page, const struct sp
 /* Tells what became of what the process before held. */
 static void keeper_report(struct keeper *k, const struct spool_found *found)
 {
-	uint64_t unsealed = keeper_unsealed(k->counters.page, found);
-	uint64_t missing = keeper_missing(k->counters.page, found);
+	uint64_t unsealed = keeper_unsealed(k, found);
+	uint64_t missing = keeper_missing(k, found);
 
 	k->before = k->counters.page->stream;
-	k->before_sealed = keeper_sealed_before(k->counters.page, found);
+	k->before_sealed = keeper_sealed_before(k, found);
 	tally_add(&k->ledger->lost_unsealed, unsealed);
 	tally_add(&k->ledger->lost_spool, missing);
 	if (found->files > 0)
@@ -176,6 +188,9 @@ static void keeper_report(struct keeper *k, const struct spool_found *found)
 	if (found->torn > 0)
 		log_info("spool_torn", "files=%zu hint=\"writes that were not finished\"",
 			 found->torn);
+	if (found->cut > 0)
+		log_info("post_unfinished", "batches=%zu hint=\"what POSTs brought was being sealed: it "
+			 "has not counted, and may be sent again\"", found->cut);
 	if (unsealed > 0)
 		log_warn("unsealed_lost", "samples=%" PRIu64, unsealed);
 	if (missing > 0)
@@ -190,6 +205,7 @@ static int keeper_open_disk(struct keeper *k, const char *state_dir, struct spoo
 		.segment_bytes = (size_t)k->config->segment_bytes,
 		.memory_max = (size_t)k->config->spool_memory_max,
 		.volatile_samples = &k->counters.page->in_memory,
+		.cut = k->is_cut ? &k->cut : NULL,
 	};
 	char path[PATH_MAX];
 
@@ -206,6 +222,8 @@ static int keeper_open(struct keeper *k, spool_restore_fn restore, void *arg)
 	int status;
 
 	counters_open(&k->counters, state_dir);
+	k->cut.stream = k->counters.page->stream;
+	k->is_cut = counters_unfinished(&k->counters, &k->cut.total);
 	if (*state_dir != '\0') {
 		status = keeper_open_disk(k, state_dir, &found, restore, arg);
 		k->on_disk = status == 0;

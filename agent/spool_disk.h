@@ -25,12 +25,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Records of a stream that a killed process wrote beyond a total, and did not finish as a whole. None
+ * of them was sent. */
+struct spool_cut {
+	struct stream_id stream;
+	uint64_t total;
+};
+
 struct spool_disk_options {
 	size_t max_bytes;
 	size_t segment_bytes; /* of a file, up to SPOOL_FILE_MAX_BYTES */
 	size_t memory_max;
 	const struct spool_io *io;  /* NULL: the system's */
 	tally_count *volatile_samples; /* kept right: samples that are only in memory; or NULL */
+	const struct spool_cut *cut;   /* these are removed by the start; NULL: none; borrowed for it */
 };
 
 /* What a start found. */
@@ -40,6 +48,7 @@ struct spool_found {
 	size_t unreadable;     /* files that could not be read whole */
 	size_t holes;          /* damaged stretches between good records */
 	size_t torn;           /* files whose last write had not been finished */
+	size_t cut;            /* records that were removed */
 	uint64_t hole_samples; /* at most so many were in holes, as far as neighbours tell */
 	struct stream_id last; /* of the last record: its stream and its total; records > 0 */
 	uint64_t last_total;

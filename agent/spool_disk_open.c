@@ -134,25 +134,38 @@ static int open_restore(struct opening *o, struct disk_segment *segment,
 	return 0;
 }
 
+static bool open_is_cut(const struct opening *o, const struct spool_record *record)
+{
+	const struct spool_cut *cut = o->d->options.cut;
+
+	return cut != NULL && record->total > cut->total &&
+	       memcmp(record->stream.bytes, cut->stream.bytes, STREAM_ID_BYTES) == 0;
+}
+
 /* Takes the records from a file's bytes. 0, -ENOMEM. */
 static int open_scan(struct opening *o, struct disk_segment *segment, struct slice bytes)
 {
 	struct spool_scan scan = spool_scan_start(bytes);
 	struct spool_record record;
 	struct slice batch;
-	size_t at, holes = 0;
+	size_t at, holes = 0, kept = 0, cut = o->found->cut;
 	int status = 0;
 
 	while (status == 0 && spool_scan_next(&scan, &record, &batch, &at)) {
 		o->damaged = o->damaged || scan.holes > holes;
 		holes = scan.holes;
+		if (open_is_cut(o, &record)) {
+			o->found->cut++;
+			continue;
+		}
 		status = open_restore(o, segment, &record, batch.size, at);
+		kept = scan.at;
 	}
 	o->found->holes += scan.holes;
 	o->found->torn += scan.torn_bytes > 0;
 	o->damaged = o->damaged || scan.torn_bytes > 0;
-	segment->used = segment->synced = scan.at;
-	o->d->bytes += scan.at;
+	segment->used = segment->synced = o->found->cut > cut ? kept : scan.at;
+	o->d->bytes += segment->used;
 	return status;
 }
 
@@ -270,6 +283,7 @@ int spool_disk_new(const char *path, const struct spool_disk_options *options,
 		status = open_folder(d, path);
 	if (status == 0)
 		status = open_segments(&o);
+	d->options.cut = NULL;
 	if (status < 0) {
 		spool_free(&d->spool);
 		return status;

@@ -2,9 +2,12 @@
 import concurrent.futures
 import http.client as web
 import json
+import mmap
 import os
 import random
+import signal
 import socket
+import struct
 import threading
 import time
 
@@ -174,6 +177,62 @@ def test_a_key_counts_once_also_when_the_agent_is_killed(stack):
     assert sum(status == 202 for status, _ in tries) > 20
     for key, lines in sent.items():
         wait_count(queryd, key, lines, stat="sum")
+    assert agent.terminate() == 0
+
+
+def kill_within_its_seal(stack, agent, answered):
+    """Watches the agent's page of counters, and kills it between two batches of what a POST brought. Whether
+    that was so."""
+    with open(f"{stack.folder}/state-agent/counters", "rb") as file:
+        page = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+
+    def under_way():
+        sealed, unfinished = struct.unpack_from("<Q", page, 32)[0], struct.unpack_from("<Q", page, 72)[0]
+        return unfinished > 0 and sealed > unfinished - 1
+
+    while not under_way() and not answered.is_set():
+        pass
+    os.kill(agent.pid, signal.SIGKILL)
+    agent.kill()
+    hit = under_way()
+    page.close()
+    return hit
+
+
+def test_a_body_of_many_series_counts_once_also_when_killed_within_its_seal(stack):
+    """Batches of some series are in the spool, of others not: the start takes none, and the retry counts."""
+    agent, queryd = started(stack)
+    body = b"".join(b"cut.k%d:1|c\n" % n for n in range(8000))
+    hits = rounds = 0
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        while hits < 2 and rounds < 40:
+            wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+            key = {"Idempotency-Key": f"cut-{rounds}"}
+            answered = threading.Event()
+            killing = pool.submit(kill_within_its_seal, stack, agent, answered)
+            first = post(agent, body, key)
+            answered.set()
+            hit = killing.result()
+            agent.start()
+            hits += hit
+            rounds += 1
+            wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+            status, answer = 0, None
+            while status in (0, 503):
+                status, answer = post(agent, body, key)
+            assert status == 202, answer
+            assert (first[0] == 202) <= ("repeated" in answer)
+            assert not (hit and "repeated" in answer), "it was cut"
+    assert hits > 0, "never killed within a seal"
+
+    def counted():
+        groups = http(queryd, "/v1/query?match=cut.*&stat=sum&from=-2h&step=total")[1]["groups"]
+        return groups[0]["value"] if groups else 0
+
+    wait_for(lambda: counted() >= 8000 * rounds, "all is counted")
+    assert counted() == 8000 * rounds
+    top = http(queryd, "/v1/top?match=cut.*&stat=sum&n=1&from=-2h")[1]["top"][0]
+    assert top["value"] == rounds, "each series as often as the others"
     assert agent.terminate() == 0
 
 

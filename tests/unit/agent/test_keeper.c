@@ -160,6 +160,71 @@ static void test_a_record_knows_what_the_page_was_not_told_any_more(void **state
 	assert_int_equal(tally_get(&w->ledger.lost_unsealed), 9);
 }
 
+/* Killed within the seal of what POSTs brought: nothing of it is there, neither for the next start nor
+ * for those after it. */
+static void test_a_seal_of_posts_counts_all_or_nothing(void **state)
+{
+	struct world *w = *state;
+	struct stream_id before;
+
+	start(w);
+	tally_add(&keeper_counters(w->k)->page->taken, 30);
+	seal(w);
+	seal(w); /* 1 + 2 samples */
+	keeper_mark_unfinished(w->k, true);
+	seal(w);
+	seal(w);
+	restart(w);
+	assert_int_equal(w->restored, 2);
+	assert_int_equal(keeper_before(w->k, &before), 3);
+	assert_int_equal(tally_get(&w->ledger.lost_unsealed), 27);
+	assert_int_equal(tally_get(&w->ledger.lost_spool), 0);
+	restart(w);
+	assert_int_equal(w->restored, 2);
+	assert_int_equal(tally_get(&w->ledger.lost_unsealed), 0);
+}
+
+static void test_a_seal_of_posts_alone_leaves_no_file(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	keeper_mark_unfinished(w->k, true);
+	seal(w);
+	restart(w);
+	keeper_count(w->k);
+	assert_int_equal(w->restored, 0);
+	assert_int_equal(tally_get(&w->ledger.spool_bytes), 0);
+}
+
+static void test_a_seal_of_posts_that_ended_is_kept(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	keeper_mark_unfinished(w->k, true);
+	seal(w);
+	keeper_mark_unfinished(w->k, false);
+	seal(w);
+	restart(w);
+	assert_int_equal(w->restored, 2);
+}
+
+/* After another start of the system nobody knows what had been sent. */
+static void test_an_unfinished_seal_is_kept_when_the_system_was_started_since(void **state)
+{
+	struct world *w = *state;
+	struct stream_id before;
+
+	start(w);
+	keeper_mark_unfinished(w->k, true);
+	seal(w);
+	tally_add(&keeper_counters(w->k)->page->boot_ms, 60000);
+	restart(w);
+	assert_int_equal(w->restored, 1);
+	assert_int_equal(keeper_before(w->k, &before), 1);
+}
+
 static void test_what_was_only_in_memory_is_lost(void **state)
 {
 	struct world *w = *state;
@@ -241,6 +306,10 @@ int main(void)
 		T(test_what_was_sealed_is_handed_out_at_the_next_start),
 		T(test_what_was_taken_and_not_sealed_is_lost_by_number),
 		T(test_a_record_knows_what_the_page_was_not_told_any_more),
+		T(test_a_seal_of_posts_counts_all_or_nothing),
+		T(test_a_seal_of_posts_alone_leaves_no_file),
+		T(test_a_seal_of_posts_that_ended_is_kept),
+		T(test_an_unfinished_seal_is_kept_when_the_system_was_started_since),
 		T(test_what_was_only_in_memory_is_lost),
 		T(test_a_torn_last_batch_is_lost_by_number),
 		T(test_a_folder_that_cannot_be_used_is_an_alarm_and_no_more),
