@@ -105,7 +105,7 @@ static const struct conf_row rows[] = {
 	  .help = "how long Redis may take over an answer about one key" },
 	{ .key = "query_timeout", .type = CONF_MS, ROW(query_timeout_ms), .fallback = "5s",
 	  .min = 100, .max = 300000, .reloadable = true,
-	  .help = "how long an answer over many keys may take" },
+	  .help = "how long an answer over many keys may take, waiting for other globs included" },
 	{ .key = "cache", .type = CONF_BYTES, ROW(cache), .fallback = "16MiB",
 	  .min = 0, .max = INT64_C(1) << 36,
 	  .help = "bytes for the cells of hours that were asked for; one is used as long as nothing was "

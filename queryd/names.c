@@ -66,9 +66,9 @@ int names_settle(struct names *n)
 	return names_merge_done(n, &m);
 }
 
-void names_replace(struct names *n)
+void names_replace(struct names *n, struct names *old)
 {
-	names_index_drop(n->index);
+	*old = (struct names){ .index = n->index, .max = n->max };
 	n->index = n->next;
 	n->next = NULL;
 }

@@ -63,8 +63,9 @@ int names_merge_done(struct names *n, struct names_merge *m) __attribute__((warn
 /* All three at once, into the index. 0, -ENOMEM. */
 int names_settle(struct names *n) __attribute__((warn_unused_result));
 
-/* The index that was built beside takes the place of the index, which is forgotten. */
-void names_replace(struct names *n);
+/* The index that was built beside takes the place of the index. *old is the one before, as if
+ * pinned: names_release() forgets it, in any thread. */
+void names_replace(struct names *n, struct names *old);
 
 /* Throws away the waiting and what was built beside. */
 void names_discard(struct names *n);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,29 @@ static void on_merged(struct aside_job *job, bool late)
 	go_on(p);
 }
 
+/* In another thread, as above. An index is freed in many small pieces, which malloc would keep for
+ * the next one, an hour on. */
+static void forget(struct aside_job *job)
+{
+	names_release(&poll_of(job)->old);
+	(void)malloc_trim(0);
+}
+
+static void on_forgotten(struct aside_job *job, bool late)
+{
+	(void)late;
+	poll_of(job)->merging = false;
+}
+
+static void start_job(struct names_poll *p, void (*run)(struct aside_job *),
+		      void (*done)(struct aside_job *, bool))
+{
+	p->merging = true;
+	p->job.run = run;
+	p->job.done = done;
+	aside_start(p->aside, &p->job, 0);
+}
+
 /* Where the next pass begins is not known of a first one, and another master may be behind. */
 static void end_whole(struct names_poll *p)
 {
@@ -155,8 +179,9 @@ static void end_whole(struct names_poll *p)
 		if (part->start == 0 || part->start > part->last)
 			part->start = part->last - WHOLE_TAKES;
 	}
-	names_replace(p->names);
+	names_replace(p->names, &p->old);
 	p->loaded = true;
+	start_job(p, forget, on_forgotten);
 }
 
 /* A round, or a merge, is over: the next one, or the end of the pass. */
@@ -170,9 +195,8 @@ static void go_on(struct names_poll *p)
 	    fleet_partitions(p->fleet) != p->partitions) {
 		fail(p);
 	} else if (waiting >= RUN || (waiting > 0 && !more)) {
-		p->merging = true;
 		names_merge_take(p->names, p->whole, &p->merge);
-		aside_start(p->aside, &p->job, 0);
+		start_job(p, merge, on_merged);
 	} else if (more) {
 		ask_round(p);
 		if (p->outstanding == 0)
@@ -190,8 +214,6 @@ void names_poll_init(struct names_poll *p, struct redis *redis, const struct fle
 	*p = (struct names_poll){
 		.redis = redis, .fleet = fleet, .names = names, .aside = aside, .whole = true,
 	};
-	p->job.run = merge;
-	p->job.done = on_merged;
 	for (i = 0; i < LIMIT_PARTITIONS; i++)
 		p->parts[i].poll = p;
 	names_poll_restart(p);

@@ -41,7 +41,8 @@ struct names_poll {
 	struct aside *aside;
 	struct aside_job job;
 	struct names_merge merge;
-	bool merging;
+	struct names old;   /* on its way out */
+	bool merging;       /* or forgetting the old ones: the job is under way */
 	uint32_t partitions;
 	size_t outstanding; /* commands of the round under way */
 	bool whole;         /* the pass reads all anew */

@@ -4,7 +4,7 @@ Names are put into Redis as relays put them there, without data. Who asks keeps 
 of the one key stands beside the same key asked alone, in the same run.
 """
 import http.client
-import threading
+import multiprocessing
 import time
 
 from conftest import Stack, ask, http as get, send, this_hour, total, wait_for
@@ -58,21 +58,22 @@ def known(queryd):
 
 def beside(queryd, path, times, others, glob):
     """The figures of one path while so many ask a glob, each again as soon as it is answered."""
-    stop = threading.Event()
+    stop = multiprocessing.Event()
 
     def crowd():
         client = Client(queryd)
         while not stop.is_set():
             client.ask(glob)
-    threads = [threading.Thread(target=crowd) for _ in range(others)]
-    for thread in threads:
-        thread.start()
+    # Processes, or Python's own lock would be measured.
+    crowds = [multiprocessing.Process(target=crowd) for _ in range(others)]
+    for one in crowds:
+        one.start()
     try:
         return Client(queryd).many(path, times, 0.002)
     finally:
         stop.set()
-        for thread in threads:
-            thread.join()
+        for one in crowds:
+            one.join()
 
 
 def bench_refresh(stack, queryd, count, path):

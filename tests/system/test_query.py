@@ -172,6 +172,26 @@ def test_too_much_is_refused_whole(stack):
     assert query(queryd, "/v1/query", match="k[0-4]", stat="sum", **{"from": "-1h"})[0] == 200
 
 
+def test_an_index_of_names_that_fits_again_answers_again(stack):
+    stack.start_redis()
+    relay = stack.start_relay()
+    queryd = stack.start_queryd(max_names=200)
+    agent = stack.start_agent([relay])
+    send(agent, "first:1|c\n")
+    wait_count(queryd, "first", 1)
+    redis, now = stack.redis(), int(time.time())
+    names = next(redis.scan_iter(b"hg:*:nf"))
+    redis.zadd(names, {f"cmany.{n:03}": now for n in range(300)})
+
+    def answers(wanted):
+        return query(queryd, "/v1/query", match="many.*", stat="sum", **{"from": "-1h"})[0] == wanted
+    wait_for(lambda: answers(413), "there are too many names")
+    redis.zrem(names, *(f"cmany.{n:03}" for n in range(100, 300)))
+    redis.client_kill_filter(_type="normal")  # after each connect all names are read anew
+    wait_for(lambda: answers(200), "what is left is answered")
+    assert http(queryd, "/v1/keys?match=many.*&limit=1000")[1]["keys"] == [f"many.{n:03}" for n in range(100)]
+
+
 def test_ten_thousand_keys_of_an_hour_merge_at_once(stack, generator):
     """The time is printed; the bound here only catches what is wrong by an order."""
     stack.start_redis()

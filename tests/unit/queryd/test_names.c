@@ -196,6 +196,14 @@ static void settle_anew(struct names *n)
 	assert_int_equal(names_merge_done(n, &m), 0);
 }
 
+static void replace(struct names *n)
+{
+	struct names old;
+
+	names_replace(n, &old);
+	names_release(&old);
+}
+
 static void names_are_sorted_and_single(void **state)
 {
 	struct names n;
@@ -259,7 +267,7 @@ static void replacing_forgets_what_is_gone(void **state)
 	add(&n, "b");
 	settle_anew(&n);
 	assert_string_equal(page(&n, "*", "", 10), "a b ");
-	names_replace(&n);
+	replace(&n);
 	assert_string_equal(page(&n, "*", "", 10), "b c ");
 	add(&n, "x");
 	names_discard(&n);
@@ -301,7 +309,7 @@ static void an_index_that_fits_again_is_whole_again(void **state)
 	add(&n, "b");
 	add(&n, "c");
 	settle_anew(&n);
-	names_replace(&n);
+	replace(&n);
 	assert_true(names_full(&n));
 	add(&n, "b");
 	assert_int_equal(names_settle(&n), 0);
@@ -312,7 +320,7 @@ static void an_index_that_fits_again_is_whole_again(void **state)
 	add(&n, "b");
 	settle_anew(&n);
 	assert_true(names_full(&n));
-	names_replace(&n);
+	replace(&n);
 	assert_false(names_full(&n));
 	assert_string_equal(page(&n, "*", "", 10), "b c ");
 	assert_int_equal(names_dropped(&n), 1);
@@ -334,7 +342,7 @@ static void what_is_pinned_stays_as_it_was(void **state)
 	assert_int_equal(names_settle(&n), 0);
 	assert_string_equal(page(&n, "*", "", 10), "a b c ");
 	settle_anew(&n);
-	names_replace(&n);
+	replace(&n);
 	assert_string_equal(page(&n, "*", "", 10), "");
 	names_release(&n);
 	assert_string_equal(page(&before, "*", "", 10), "a c ");
