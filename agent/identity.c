@@ -4,6 +4,7 @@
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
+#include "proto/hex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,19 +20,13 @@ const char *identity_text(const struct identity *id, char out[IDENTITY_TEXT_SIZE
 	return out;
 }
 
-static int identity_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int identity_parse(const char *text, size_t size, struct identity *id)
 {
 	if (size != IDENTITY_TEXT_SIZE || text[size - 1] != '\n')
 		return ERR_MALFORMED;
 	for (size_t i = 0; i < IDENTITY_BYTES; i++) {
-		int high = identity_digit(text[2 * i]), low = identity_digit(text[2 * i + 1]);
+		int high = hex_digit((uint8_t)text[2 * i]);
+		int low = hex_digit((uint8_t)text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return ERR_MALFORMED;

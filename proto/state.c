@@ -2,12 +2,11 @@
 #include "proto/state.h"
 
 #include "proto/err.h"
+#include "proto/hex.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-#define STATE_HEX_DIGITS 16
 
 struct slice state_format(const struct stream_state *state, char out[STATE_TEXT_SIZE])
 {
@@ -47,24 +46,6 @@ static int state_take_decimal(struct slice *text, uint64_t *out)
 }
 
 /* Reads exactly sixteen lower-case hex digits. */
-static int state_read_hex(const uint8_t *digits, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < STATE_HEX_DIGITS; i++) {
-		uint8_t c = digits[i];
-
-		if (c >= '0' && c <= '9')
-			value = value << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (uint64_t)(c - 'a' + 10);
-		else
-			return ERR_MALFORMED;
-	}
-	*out = value;
-	return 0;
-}
-
 int state_parse(struct slice text, struct stream_state *out)
 {
 	struct stream_state state = { .known = true };
@@ -75,12 +56,12 @@ int state_parse(struct slice text, struct stream_state *out)
 	}
 	if (state_take_decimal(&text, &state.seq) != 0)
 		return ERR_MALFORMED;
-	if (text.size != 2 + STATE_HEX_DIGITS || text.ptr[0] != ':')
+	if (text.size < 2 || text.ptr[0] != ':')
 		return ERR_MALFORMED;
 	if (text.ptr[1] != 'c' && text.ptr[1] != 'n')
 		return ERR_MALFORMED;
 	state.nonce = text.ptr[1] == 'n';
-	if (state_read_hex(text.ptr + 2, &state.value) != 0)
+	if (hex_read_u64(slice_of(text.ptr + 2, text.size - 2), &state.value) != 0)
 		return ERR_MALFORMED;
 	*out = state;
 	return 0;

@@ -3,36 +3,17 @@
 
 #include "proto/err.h"
 #include "proto/hash.h"
+#include "proto/hex.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static int parse_hex(struct slice text, uint64_t *out)
-{
-	uint64_t value = 0;
-	size_t i;
-
-	if (text.size != 16)
-		return ERR_MALFORMED;
-	for (i = 0; i < 16; i++) {
-		uint8_t c = text.ptr[i];
-		if (c >= '0' && c <= '9')
-			value = value << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (uint64_t)(c - 'a' + 10);
-		else
-			return ERR_MALFORMED;
-	}
-	*out = value;
-	return 0;
-}
 
 int partials_add(struct partials *p, struct slice pid, struct slice version)
 {
 	size_t capacity = p->capacity ? p->capacity * 2 : 8;
 	struct partials_one one, *list;
 
-	if (parse_hex(pid, &one.pid) < 0 || parse_hex(version, &one.version) < 0)
+	if (hex_read_u64(pid, &one.pid) < 0 || hex_read_u64(version, &one.version) < 0)
 		return ERR_MALFORMED;
 	if (p->count == PARTIALS_MAX)
 		return ERR_TOO_LARGE;

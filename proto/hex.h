@@ -1,0 +1,42 @@
+/*
+ * hex.h - reading what we have written in hexadecimal: lower-case digits, nothing else.
+ *
+ * Pids, versions, stream states and agents' names in Redis and on disk. Pure.
+ */
+#ifndef PROTO_HEX_H
+#define PROTO_HEX_H
+
+#include "proto/err.h"
+#include "proto/slice.h"
+
+#include <stdint.h>
+
+#define HEX_U64_DIGITS 16
+
+/* The value of a digit; -1: it is none. */
+static inline int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Reads exactly 16 digits. 0, ERR_MALFORMED. */
+static inline int hex_read_u64(struct slice text, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (text.size != HEX_U64_DIGITS)
+		return ERR_MALFORMED;
+	for (size_t i = 0; i < text.size; i++) {
+		int digit = hex_digit(text.ptr[i]);
+
+		if (digit < 0)
+			return ERR_MALFORMED;
+		value = value << 4 | (uint64_t)digit;
+	}
+	*out = value;
+	return 0;
+}
+
+#endif
