@@ -31,9 +31,10 @@ static int rename_series(struct graphite_series *s, char **name)
 
 /* ---- each value ----------------------------------------------------------------------------- */
 
-int graphite_scale(const struct graphite_call *call, struct graphite_list *list)
+/* Every value times a factor and plus a sum; the name tells by what. */
+static int map_values(struct graphite_list *list, const char *function, double told, double factor,
+		      double sum)
 {
-	double factor = number_of(call->args[1]);
 	size_t i, j;
 	int status = 0;
 
@@ -41,30 +42,26 @@ int graphite_scale(const struct graphite_call *call, struct graphite_list *list)
 		struct graphite_series *s = &list->list[i];
 		char *name = NULL;
 		for (j = 0; j < s->count; j++)
-			s->values[j] *= factor;
-		status = graphite_series_text(&name, "scale(%s,%g)", s->name, factor);
+			s->values[j] = s->values[j] * factor + sum;
+		status = graphite_series_text(&name, "%s(%s,%g)", function, s->name, told);
 		if (status == 0)
 			status = rename_series(s, &name);
 	}
 	return status;
 }
 
-int graphite_offset(const struct graphite_call *call, struct graphite_list *list)
+int graphite_scale(const struct graphite_call *call, struct graphite_list *list)
 {
 	double factor = number_of(call->args[1]);
-	size_t i, j;
-	int status = 0;
 
-	for (i = 0; i < list->count && status == 0; i++) {
-		struct graphite_series *s = &list->list[i];
-		char *name = NULL;
-		for (j = 0; j < s->count; j++)
-			s->values[j] += factor;
-		status = graphite_series_text(&name, "offset(%s,%g)", s->name, factor);
-		if (status == 0)
-			status = rename_series(s, &name);
-	}
-	return status;
+	return map_values(list, "scale", factor, factor, 0);
+}
+
+int graphite_offset(const struct graphite_call *call, struct graphite_list *list)
+{
+	double sum = number_of(call->args[1]);
+
+	return map_values(list, "offset", sum, 1, sum);
 }
 
 int graphite_constant_line(const struct graphite_call *call, struct graphite_list *list)
