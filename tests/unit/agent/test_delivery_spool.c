@@ -6,9 +6,9 @@
 #include "proto/daemon/life.h"
 #include "proto/group.h"
 #include "tests/lib/fake_relay.h"
+#include "tests/lib/folder.h"
 #include "tests/lib/test_loop.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -82,22 +82,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static void remove_all(const char *folder)
-{
-	DIR *entries = opendir(folder);
-	struct dirent *entry;
-	char path[512];
-
-	while (entries != NULL && (entry = readdir(entries)) != NULL) {
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		if (entry->d_name[0] != '.')
-			unlink(path);
-	}
-	if (entries != NULL)
-		closedir(entries);
-	rmdir(folder);
-}
-
 static int teardown(void **state)
 {
 	struct world *w = *state;
@@ -110,8 +94,8 @@ static int teardown(void **state)
 	test_loop_finish(&w->t);
 	identity_close(&w->identity);
 	snprintf(spool, sizeof(spool), "%s/spool", w->state_dir);
-	remove_all(spool);
-	remove_all(w->state_dir);
+	folder_remove(spool);
+	folder_remove(w->state_dir);
 	free(w);
 	return 0;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/keeper.h"
 
+#include "tests/lib/folder.h"
 #include "tests/lib/test_loop.h"
 #include "tests/unit/agent/spool_case.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,22 +46,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static void remove_all(const char *folder)
-{
-	DIR *entries = opendir(folder);
-	struct dirent *entry;
-	char path[512];
-
-	while (entries != NULL && (entry = readdir(entries)) != NULL) {
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		if (entry->d_name[0] != '.')
-			unlink(path);
-	}
-	if (entries != NULL)
-		closedir(entries);
-	rmdir(folder);
-}
-
 static void start(struct world *w)
 {
 	memset(&w->ledger, 0, sizeof(w->ledger));
@@ -78,8 +62,8 @@ static int teardown(void **state)
 	keeper_close(w->k);
 	test_loop_finish(&w->t);
 	snprintf(path, sizeof(path), "%s/spool", w->folder);
-	remove_all(path);
-	remove_all(w->folder);
+	folder_remove(path);
+	folder_remove(w->folder);
 	free(w);
 	return 0;
 }

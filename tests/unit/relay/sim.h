@@ -334,6 +334,21 @@ static inline void request_answer(struct sim *s, struct request *q, struct relay
 	request_free(q);
 }
 
+/* The command is run now, later or never, and nobody hears of it. */
+static inline void request_lose(struct sim *s, struct request *q)
+{
+	switch (pick(s, 3)) {
+	case 0:
+		request_run(s, q, NULL);
+		break;
+	case 1:
+		list_move(&s->ghosts, &q->link);
+		break;
+	default:
+		request_free(q);
+	}
+}
+
 /* The connection breaks: each call was run, is run later, or never; nobody hears of it. */
 static inline void connection_lost(struct sim *s, struct relay *r)
 {
@@ -348,16 +363,7 @@ static inline void connection_lost(struct sim *s, struct relay *r)
 		struct committer_call *call = q->call;
 
 		q->call = NULL;
-		switch (pick(s, 3)) {
-		case 0:
-			request_run(s, q, NULL);
-			break;
-		case 1:
-			list_move(&s->ghosts, &q->link);
-			break;
-		default:
-			request_free(q);
-		}
+		request_lose(s, q);
 		committer_answer(&r->c, call, &unknown, s->now);
 	}
 	committer_store_up(&r->c, s->now);

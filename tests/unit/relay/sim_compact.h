@@ -100,16 +100,7 @@ static inline void sim_compact_lose(struct sim *s, struct sim_compactor *k)
 	struct answer unknown = answer_unknown();
 
 	k->request = NULL;
-	switch (pick(s, 3)) {
-	case 0:
-		request_run(s, q, NULL);
-		break;
-	case 1:
-		list_move(&s->ghosts, &q->link);
-		break;
-	default:
-		request_free(q);
-	}
+	request_lose(s, q);
 	if (pick(s, 2))
 		compactor_restart(&k->c, s->now);
 	else
