@@ -82,21 +82,34 @@ static void put_group(struct json *j, const struct route_request *request,
 	json_object_close(j);
 }
 
+/* The question and a list of what answers it. */
+static void open_list(struct json *j, const struct route_request *request,
+		      const struct query *query, const struct agents_verdict *verdict,
+		      const char *list)
+{
+	json_object_open(j);
+	put_question(j, request, query, verdict);
+	json_key(j, list);
+	json_array_open(j);
+}
+
+static void close_list(struct json *j, struct buf *out)
+{
+	json_array_close(j);
+	json_object_close(j);
+	buf_put_text(out, "\n");
+}
+
 void answer_query(struct buf *out, const struct route_request *request, const struct query *query,
 		  const struct survey *survey, const struct agents_verdict *verdict)
 {
 	struct json j = json_begin(out);
 	size_t i;
 
-	json_object_open(&j);
-	put_question(&j, request, query, verdict);
-	json_key(&j, "groups");
-	json_array_open(&j);
+	open_list(&j, request, query, verdict, "groups");
 	for (i = 0; i < query->group_count; i++)
 		put_group(&j, request, query, survey, i);
-	json_array_close(&j);
-	json_object_close(&j);
-	buf_put_text(out, "\n");
+	close_list(&j, out);
 }
 
 void answer_top(struct buf *out, const struct route_request *request, const struct query *query,
@@ -105,10 +118,7 @@ void answer_top(struct buf *out, const struct route_request *request, const stru
 	struct json j = json_begin(out);
 	size_t i;
 
-	json_object_open(&j);
-	put_question(&j, request, query, verdict);
-	json_key(&j, "top");
-	json_array_open(&j);
+	open_list(&j, request, query, verdict, "top");
 	for (i = 0; i < count; i++) {
 		const struct query_group *group = &query->groups[ranks[i].group];
 		json_object_open(&j);
@@ -118,9 +128,7 @@ void answer_top(struct buf *out, const struct route_request *request, const stru
 		answer_put_value(&j, &ranks[i].result);
 		json_object_close(&j);
 	}
-	json_array_close(&j);
-	json_object_close(&j);
-	buf_put_text(out, "\n");
+	close_list(&j, out);
 }
 
 /* ---- ledger --------------------------------------------------------------------------------- */
