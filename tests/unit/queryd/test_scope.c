@@ -135,6 +135,16 @@ static void compare_walk(const struct scope_keys *keys, struct slice prefix)
 	assert_false(scope_next(&walk, &found, &kinds));
 }
 
+/* The glob of all that begins so. */
+static void compile_prefix(struct glob *glob, struct slice prefix)
+{
+	char pattern[16];
+
+	(void)snprintf(pattern, sizeof(pattern), "%.*s*", (int)prefix.size,
+		       (const char *)prefix.ptr);
+	assert_null(glob_compile(glob, slice_text(pattern)));
+}
+
 static void compare_page(const struct scope_keys *keys, struct slice prefix, struct slice after)
 {
 	struct slice found[5];
@@ -142,13 +152,10 @@ static void compare_page(const struct scope_keys *keys, struct slice prefix, str
 	struct glob glob;
 	struct names_cursor at = names_seek(keys->names, slice_text(""));
 	struct slice name;
-	char pattern[16];
 	size_t wanted = 0;
 	unsigned kinds;
 
-	(void)snprintf(pattern, sizeof(pattern), "%.*s*", (int)prefix.size,
-		       (const char *)prefix.ptr);
-	assert_null(glob_compile(&glob, slice_text(pattern)));
+	compile_prefix(&glob, prefix);
 	scope_page(keys, &glob, after, &page);
 	while (names_step(keys->names, &at, &name, &kinds)) {
 		if (slice_compare(name, after) <= 0 || !glob_match(&glob, name) ||
@@ -170,13 +177,10 @@ static void compare_looks(const struct scope_keys *keys, struct slice prefix)
 	struct slice found[40], name;
 	struct names_page page = { .keys = found, .limit = 40 };
 	struct glob glob;
-	char pattern[16];
 	size_t visible = 0;
 	unsigned kinds;
 
-	(void)snprintf(pattern, sizeof(pattern), "%.*s*", (int)prefix.size,
-		       (const char *)prefix.ptr);
-	assert_null(glob_compile(&glob, slice_text(pattern)));
+	compile_prefix(&glob, prefix);
 	while (scope_next(&walk, &name, &kinds))
 		visible++;
 	assert_true(scope_few(keys, prefix, visible));
