@@ -321,7 +321,7 @@ static void outbox_send(struct outbox *o, struct lane *l, const struct stream_id
 }
 
 /* Whether what is in flight has stood still for long. A relay that waits for Redis has it and will
- * answer; one that took it for a leftover of another time never will, and neither can tell. */
+ * answer; should one have dropped it, only to open the stream again brings it there. */
 static bool outbox_stalled(struct lane *l, int64_t now_ms)
 {
 	if (lane_in_flight(l) == 0 || l->committed != l->moved_seq) {

@@ -29,6 +29,15 @@ static bool merge_fits(const struct stream_state *on, const struct frame_batch *
 	return !on->nonce && header->seq == on->seq + 1 && header->chain_before == on->value;
 }
 
+/* Whether the gap that a batch declares spans a state: its agent went on from what is stored, and
+ * does not have what is merged here and not yet stored (its machine lost power). */
+static bool merge_spans(const struct stream_state *on, const struct frame_batch *batch,
+			const struct batch_header *header)
+{
+	return on->known && batch->has_predecessor && batch->predecessor.known &&
+	       batch->predecessor.seq < on->seq && header->seq > on->seq;
+}
+
 /* What a merged batch amounts to. */
 struct merge_amount {
 	size_t bytes;
@@ -145,8 +154,8 @@ int merge_receive(struct committer *c, struct track *t, const struct frame_batch
 	tally_add(&c->o.counters->batches_stale, 1);
 	/* A second RESET may have told a state that what was sent on the first one fits: then more
 	 * of that follows, and fits nothing. Or an agent that has lost what is merged here, and not
-	 * yet stored, goes on from what is stored. */
-	if (!t->resync) {
+	 * yet stored, goes on from what is stored: no leftover, and it would not be sent again. */
+	if (!t->resync || merge_spans(tail, batch, header)) {
 		track_pause(t, now_ms);
 		reads_again(c, t, now_ms);
 	}

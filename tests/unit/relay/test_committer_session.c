@@ -152,6 +152,37 @@ static void test_an_agent_that_lost_what_is_merged_is_told_of_it(void **state)
 	assert_true(stored(w, "x") == 2);
 }
 
+/* The same while its commit is under way, and that arrives only after the agent has gone on. */
+static void test_an_agent_that_lost_what_is_in_flight_is_told_of_it(void **state)
+{
+	struct world *w = *state;
+	struct stream_state nonce = open_stream(w, &w->peer, &w->a);
+	struct stream_state first, second;
+
+	for (int i = 0; i < 4; i++)
+		source_count(&w->a, "x", SECOND);
+	first = source_state(&w->a, 1);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 1, &nonce), 0);
+	assert_int_equal(send_batch(w, &w->peer, &w->a, 2, NULL), 0);
+	tick_after(w, 500);
+	fail_call(w, NULL);
+	committer_peer_gone(&w->peer);
+	ask_open(w, &w->other, &w->a);
+	deliver(w);
+	expect(w, OPENED, &w->a, 0, "n");
+	/* 2 and 3 went with the machine. */
+	assert_int_equal(send_batch(w, &w->other, &w->a, 1, &nonce), 0);
+	assert_int_equal(send_batch(w, &w->other, &w->a, 4, &first), 0);
+	settle(w);
+	expect(w, COMMITTED, &w->a, 2, "c");
+	expect(w, RESET, &w->a, 2, "c");
+	second = told(w);
+	assert_int_equal(send_batch(w, &w->other, &w->a, 4, &second), 0);
+	settle(w);
+	expect(w, COMMITTED, &w->a, 4, "c");
+	assert_true(stored(w, "x") == 3);
+}
+
 static void test_a_session_gone_while_its_open_is_asked_hears_nothing(void **state)
 {
 	struct world *w = *state;
@@ -411,6 +442,7 @@ int main(void)
 		T(a_stream_opened_again_that_moved_elsewhere_is_a_conflict),
 		T(what_was_sent_before_a_stream_was_opened_again_is_stale_not_wrong),
 		T(an_agent_that_lost_what_is_merged_is_told_of_it),
+		T(an_agent_that_lost_what_is_in_flight_is_told_of_it),
 		T(a_session_gone_while_its_open_is_asked_hears_nothing),
 		T(confirm_tells_what_is_stored),
 		T(confirm_behind_our_mark_is_a_refusal),
