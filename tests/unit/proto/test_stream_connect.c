@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -42,6 +43,31 @@ static void test_a_refused_connection_is_reported_by_closed(void **state)
 	stream_pair_dial(&f, &to);
 	test_loop_until_count(&f.t, &f.client.closed, 1);
 	assert_int_equal(f.client.reason, UV_ECONNREFUSED);
+	assert_int_equal(f.client.connected, 0);
+	stream_pair_finish(&f);
+}
+
+/* A process that is out of descriptors hears of it as of any other failure, once, so that who
+ * dials waits as long as after any other before the next attempt. */
+static void test_no_descriptor_left_is_reported_by_closed(void **state)
+{
+	struct stream_pair f = { 0 };
+	struct addr to = stream_pair_listen(&f, "127.0.0.1:0");
+	struct rlimit before, none;
+	int next;
+
+	(void)state;
+	stream_pair_dial(&f, &to);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	next = dup(STDOUT_FILENO);
+	assert_true(next >= 0);
+	close(next);
+	none = before;
+	none.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	test_loop_until_count(&f.t, &f.client.closed, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(f.client.reason, UV_EMFILE);
 	assert_int_equal(f.client.connected, 0);
 	stream_pair_finish(&f);
 }
@@ -229,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_socket_left_by_a_dead_process_is_taken_over),
 		cmocka_unit_test(test_a_refused_connection_is_reported_by_closed),
+		cmocka_unit_test(test_no_descriptor_left_is_reported_by_closed),
 		cmocka_unit_test(test_a_missing_unix_socket_is_reported_by_closed),
 		cmocka_unit_test(test_a_name_is_resolved_and_each_address_tried),
 		cmocka_unit_test(test_a_name_that_does_not_exist_is_reported_by_closed),
