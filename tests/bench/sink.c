@@ -13,6 +13,7 @@
 #include "proto/limits.h"
 
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,8 @@ int main(void)
 	socklen_t size = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+	/* An agent may leave in the middle of an answer; another one comes. */
+	signal(SIGPIPE, SIG_IGN);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, size) < 0 || listen(fd, 4) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &size) < 0) {
 		perror("sink: listen");
