@@ -38,12 +38,6 @@ SO_RCVBUFFORCE = 33
 Failed = pytest.fail.Exception    # what wait_for raises
 
 
-def agents_keep():
-    """Whether an agent of this build keeps what it sealed when it is killed."""
-    help = subprocess.run([f"{BUILD}/hourglass-agent", "--help"], capture_output=True, text=True)
-    return "spool_fsync" in help.stdout
-
-
 class KeptStack(Stack):
     """A stack whose folder stays when the test failed."""
 
@@ -224,9 +218,8 @@ class Fleet:
         self.relays = [self.start_relay(n) for n in range(1, relays + 1)]
         self.queryds = [stack.start_queryd(f"queryd-{n}") for n in (1, 2)]
         self.agents = [self.start_agent(n) for n in (1, 2)]
-        # One that may be killed, if it keeps on disk what it sealed.
-        self.mortal = self.start_agent(3) if agents_keep() else None
-        self.agents += [self.mortal] if self.mortal else []
+        self.mortal = self.start_agent(3)   # the one that is killed
+        self.agents.append(self.mortal)
         for process in self.relays + self.queryds:
             self.keep_ports(process)
         self.parts = {p.name: p for p in
@@ -337,8 +330,7 @@ class Fleet:
                                            (first, "chaos.total", "c", 0.1),
                                            (second, "chaos.own", "ms", 0.1)):
             self.generate(agent, prefix, kind, rate * share, seconds, keys, values)
-        if self.mortal:
-            self.generate(self.mortal, MORTAL, "ms", rate * 0.1, seconds, keys, values)
+        self.generate(self.mortal, MORTAL, "ms", rate * 0.1, seconds, keys, values)
         self.late.append(Late(first, self.seed, seconds))
         self.note(f"load begins: {rate} lines/s for {seconds} s")
 
@@ -404,8 +396,6 @@ class Fleet:
 
     def unsealed(self):
         """Samples that the mortal agent's starts said had died unsealed with the process before."""
-        if not self.mortal:
-            return 0
         with open(self.mortal.log_path) as log:
             return sum(int(n) for n in re.findall(r"\bunsealed_lost\b.*?samples=(\d+)", log.read()))
 
