@@ -79,7 +79,7 @@ static void fuzz_query(struct fuzz_world *w, const redisReply *reply)
 static void fuzz_open(struct fuzz_world *w, bool overview)
 {
 	static struct route_request request;
-	const struct plan_settings settings = { NOW, 840 };
+	const struct plan_settings settings = { .now_second = NOW, .retention_hours = 840 };
 	const struct survey_settings many = { .from_hour = HOUR, .to_hour = HOUR + 2, .now_second = NOW,
 					      .totals = true, .max_points = 10, .max_bytes = 1 << 20 };
 	int status;
