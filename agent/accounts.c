@@ -104,6 +104,7 @@ void accounts_sealed(struct accounts *a, const struct table *taken,
 	tally_add(&l->own_lost, counts->own_lost);
 	tally_add(&l->overflowed_keys, taken->overflowed[LIMITS_KEYS]);
 	tally_add(&l->overflowed_prefix, taken->overflowed[LIMITS_PREFIX]);
+	tally_add(&l->overflowed_store, taken->overflowed[LIMITS_STORE]);
 	tally_add(&l->overflowed_new_keys, taken->overflowed[LIMITS_NEW_KEYS]);
 	accounts_note_senders(a, taken);
 	if (counts->lost > 0)

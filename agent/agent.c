@@ -282,6 +282,13 @@ static void agent_on_pace(void *arg, int64_t seal_ms)
 	a->seal_ms = seal_ms > a->config->seal_ms ? seal_ms : a->config->seal_ms;
 }
 
+static void agent_on_full(void *arg, bool full)
+{
+	struct agent *a = arg;
+
+	inputs_set_full(&a->inputs, full);
+}
+
 static void agent_on_settled(void *arg)
 {
 	agent_work(arg);
@@ -290,6 +297,7 @@ static void agent_on_settled(void *arg)
 static const struct delivery_events agent_delivery_events = {
 	.floor = agent_on_floor,
 	.pace = agent_on_pace,
+	.full = agent_on_full,
 	.settled = agent_on_settled,
 };
 

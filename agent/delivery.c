@@ -30,6 +30,7 @@ static void delivery_hello(void *arg, struct frame_hello *hello, struct slice *s
 	hello->cfg = d->partitions && !delivery_is_loose(d) ? hash_cfg(d->partitions) : 0;
 	memcpy(hello->agent_id, d->identity->agent_id, FRAME_AGENT_BYTES);
 	hello->incarnation = d->identity->incarnation;
+	hello->capabilities = FRAME_KNOWS_STORE;
 	hello->host = slice_text(d->host);
 	*secret = secret_view(&d->config->secret);
 }
@@ -90,12 +91,29 @@ static void delivery_leaving(void *arg, size_t slot)
 	outbox_peer_leaving(&d->outbox, slot);
 }
 
+static void delivery_note_store(struct delivery *d, size_t slot, bool says)
+{
+	bool full = live_full(&d->live, slot, says);
+
+	if (full == d->full)
+		return;
+	d->full = full;
+	tally_set(&d->ledger->store_full, full);
+	if (full)
+		log_warn("store_full", "peer=%s effect=\"new series count under hourglass.overflow\"",
+			 peer_name(d->peers[slot]));
+	else
+		log_info("store_has_room", "effect=\"new series are begun again\"%s", "");
+	d->events->full(d->arg, full);
+}
+
 static void delivery_down(void *arg, size_t slot)
 {
 	struct delivery *d = arg;
 
 	outbox_peer_down(&d->outbox, slot);
 	d->events->pace(d->arg, live_pace(&d->live, slot, 0));
+	delivery_note_store(d, slot, false);
 }
 
 static void delivery_drained(void *arg, size_t slot)
@@ -136,6 +154,9 @@ static void delivery_frame(void *arg, size_t slot, uint64_t session, const struc
 		break;
 	case FRAME_BUSY:
 		outbox_peer_busy(&d->outbox, slot, f->busy);
+		break;
+	case FRAME_STORE:
+		delivery_note_store(d, slot, f->full);
 		break;
 	default:
 		assert(false && "peer.c hands on nothing else");

@@ -29,6 +29,7 @@ struct delivery;
 struct delivery_events {
 	void (*floor)(void *arg, int64_t floor_second); /* what is older cannot be written */
 	void (*pace)(void *arg, int64_t seal_ms); /* relays ask for rarer seals; 0: do not */
+	void (*full)(void *arg, bool full); /* whether Redis is short of memory for new series */
 	void (*settled)(void *arg); /* something came of a relay: call delivery_run */
 };
 

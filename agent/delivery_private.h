@@ -36,6 +36,7 @@ struct delivery {
 	struct skew skew;
 
 	struct live live; /* waits for delivery_run */
+	bool full;        /* what it says of Redis, as told */
 };
 
 /* Whether a slot's relay takes batches. arg: the delivery. */

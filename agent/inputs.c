@@ -118,6 +118,15 @@ void inputs_set_floor(struct inputs *in, int64_t floor_second)
 	ingest_set_floor(&in->posts.ingest, floor_second);
 }
 
+void inputs_set_full(struct inputs *in, bool full)
+{
+	for (size_t i = 0; i < in->intake_count; i++) {
+		intake_lock(&in->intakes[i]);
+		intake_set_full(&in->intakes[i], full);
+		intake_unlock(&in->intakes[i]);
+	}
+}
+
 void inputs_addresses(const struct inputs *in, char out[LISTEN_TEXT_SIZE])
 {
 	receive_addresses(in->receiver, out);

@@ -52,6 +52,9 @@ void inputs_change(struct inputs *in, const struct config *config, const struct 
 /* Samples of earlier seconds are refused from now on. */
 void inputs_set_floor(struct inputs *in, int64_t floor_second);
 
+/* Whether Redis is short of memory, so that no new series begin. */
+void inputs_set_full(struct inputs *in, bool full);
+
 /* Appends where it really listens. */
 void inputs_addresses(const struct inputs *in, char out[LISTEN_TEXT_SIZE]);
 

@@ -40,6 +40,11 @@ void intake_limit(struct intake *in, const struct limits_options *options)
 	}
 }
 
+void intake_set_full(struct intake *in, bool full)
+{
+	limits_set_full(&in->limits, full);
+}
+
 void intake_lock(struct intake *in)
 {
 	pthread_mutex_lock(&in->lock);

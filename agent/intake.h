@@ -54,6 +54,9 @@ void intake_release(struct intake *in);
  * over it are refused. The caller has locked. */
 void intake_limit(struct intake *in, const struct limits_options *options);
 
+/* Whether Redis is short of memory, so that no new series begin. The caller has locked. */
+void intake_set_full(struct intake *in, bool full);
+
 void intake_lock(struct intake *in);   /* before intake_add: a burst's begin */
 void intake_unlock(struct intake *in); /* a burst's end */
 

@@ -54,6 +54,7 @@ static const struct tally_row ledger_rows[] = {
 		 "Sealed samples that a limit on series sent to hourglass.overflow.")
 	LABELLED("samples_overflowed", "limit=\"max_keys_per_prefix\"", overflowed_prefix, "")
 	LABELLED("samples_overflowed", "limit=\"max_new_keys_per_second\"", overflowed_new_keys, "")
+	LABELLED("samples_overflowed", "limit=\"store_full\"", overflowed_store, "")
 	COUNTER("samples_sealed", samples_sealed, "Samples accepted: in a batch, in the spool.")
 	COUNTER("own_samples_sealed", own_sealed,
 		"Samples of the agent's own counters, beside all other counts of samples here.")
@@ -97,6 +98,8 @@ static const struct tally_row ledger_rows[] = {
 		       "Relays with which the fleet_secret could not be proven.")
 	COUNTER("relays_foreign", relays_foreign,
 		"Times a relay was refused for another fleet's configuration.")
+	GAUGE("store_full", store_full,
+	      "Whether Redis is short of memory: new series count under hourglass.overflow.")
 	GAUGE("watermark_timestamp_seconds", watermark_seconds,
 	      "Unix time up to which all that was received is committed.")
 	GAUGE("clock_skew_milliseconds", clock_skew_ms,

@@ -73,13 +73,13 @@ struct ledger {
 	tally_count seals, seals_postponed, batches_sealed, batches_sent;
 	tally_count opens, confirms, rewinds, failovers, foreign;
 	tally_count own_sealed, own_lost; /* samples of the agent's own counters */
-	tally_count overflowed_keys, overflowed_prefix, overflowed_new_keys;
+	tally_count overflowed_keys, overflowed_prefix, overflowed_store, overflowed_new_keys;
 	tally_count clock_skew_ms; /* a relay's against ours, absolute */
 	tally_count spool_bytes, spool_batches, spool_bytes_max;
 	tally_count spool_degraded, spool_faults, spool_damaged, spool_in_memory;
 	tally_count streams_closed;
 	tally_count table_bytes, table_series;
-	tally_count relays_known, relays_ready, relays_unproven, relays_foreign;
+	tally_count relays_known, relays_ready, store_full, relays_unproven, relays_foreign;
 	tally_count watermark_seconds, partitions;
 };
 

@@ -38,6 +38,11 @@ void limits_change(struct limits *l, const struct limits_options *options)
 	known_resize(&l->known, limits_known_most(options));
 }
 
+void limits_set_full(struct limits *l, bool full)
+{
+	l->full = full;
+}
+
 void limits_pass(struct limits *l, int64_t now_ms)
 {
 	l->now_ms = now_ms;
@@ -167,9 +172,9 @@ enum limits_verdict limits_admit(struct limits *l, struct slice series, uint64_t
 		return LIMITS_PREFIX;
 	if (known_has(&l->known, hash, l->now_ms))
 		return LIMITS_ADMITTED;
-	if (!limits_take_token(l)) {
+	if (l->full || !limits_take_token(l)) {
 		limits_uncount_prefix(l, segment);
-		return LIMITS_NEW_KEYS;
+		return l->full ? LIMITS_STORE : LIMITS_NEW_KEYS;
 	}
 	known_add(&l->known, hash, l->now_ms);
 	return LIMITS_ADMITTED;

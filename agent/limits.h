@@ -2,10 +2,11 @@
  * limits.h - how many series a sender may make, and where what is over goes.
  *
  * Asked once for a series and seal interval, when the table does not have it yet, so a line of
- * a known series costs nothing here. Three limits, in this order:
+ * a known series costs nothing here. Four limits, in this order:
  *
  *     keys      series of one interval (max_keys)
  *     prefix    of them, those whose names begin with the same segment (max_keys_per_prefix)
+ *     store     no new key at all while Redis is short of memory (limits_set_full)
  *     new keys  series that were not seen in the last minutes, a second (a token bucket)
  *
  * A series that is over any of them is not made: its samples count in
@@ -37,6 +38,7 @@ enum limits_verdict {
 	LIMITS_ADMITTED,
 	LIMITS_KEYS,
 	LIMITS_PREFIX,
+	LIMITS_STORE,
 	LIMITS_NEW_KEYS,
 	LIMITS_VERDICTS
 };
@@ -66,6 +68,7 @@ struct limits {
 	uint32_t interval;
 	uint64_t overflows[LIMITS_OVERFLOWS]; /* hashes of prefixes with a series of their own */
 	size_t overflow_count;
+	bool full;
 	int64_t overflows_until_ms;
 };
 
@@ -77,6 +80,10 @@ void limits_release(struct limits *l);
 
 /* Other limits from now on. */
 void limits_change(struct limits *l, const struct limits_options *options);
+
+/* Redis is short of memory: what was not seen in the last minutes is not admitted, until it has
+ * room again. */
+void limits_set_full(struct limits *l, bool full);
 
 /* It is now_ms (monotonic): holds until the next call. */
 void limits_pass(struct limits *l, int64_t now_ms);

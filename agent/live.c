@@ -51,3 +51,12 @@ int64_t live_pace(struct live *l, size_t slot, uint64_t seal_ms)
 		longest_ms = l->pace_ms[i] > longest_ms ? l->pace_ms[i] : longest_ms;
 	return longest_ms;
 }
+
+bool live_full(struct live *l, size_t slot, bool full)
+{
+	assert(slot < LIVE_SLOTS);
+	if (full != l->full[slot])
+		l->fulls += full ? 1 : SIZE_MAX;
+	l->full[slot] = full;
+	return l->fulls > 0;
+}

@@ -1,9 +1,11 @@
 /*
- * live.h - what relays have told of the fleet: the live list, and how often to seal.
+ * live.h - what relays have told of the fleet: the live list, how often to seal, and whether
+ * Redis has room for new series.
  *
  * A frame's names are gone when its handler returns, and connections cannot be closed while one of
  * them is talking: so the newest list is kept as a copy until the loop comes round. Each relay
- * asks for its own pace; the slowest of those that we are connected to counts.
+ * asks for its own pace; the slowest of those that we are connected to counts. One of them that
+ * finds Redis short of memory is enough.
  */
 #ifndef AGENT_LIVE_H
 #define AGENT_LIVE_H
@@ -25,6 +27,8 @@ struct live {
 	struct slice names[LIMIT_FRAME_RELAYS];
 	size_t count;
 	uint32_t pace_ms[LIVE_SLOTS];
+	bool full[LIVE_SLOTS];
+	size_t fulls; /* of them are true */
 };
 
 /* Keeps a copy of a list in place of the one before; without memory that stays. */
@@ -39,5 +43,9 @@ void live_forget(struct live *l);
 /* The relay of a slot asks for this seal interval; 0: for none, or it is gone. Returns the longest
  * that any asks for. */
 int64_t live_pace(struct live *l, size_t slot, uint64_t seal_ms);
+
+/* The relay of a slot says that Redis is short of memory, or not any more, or it is gone (false).
+ * Returns whether any says so. */
+bool live_full(struct live *l, size_t slot, bool full);
 
 #endif

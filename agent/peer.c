@@ -202,6 +202,7 @@ static void peer_frame(struct peer *p, const struct frame *f)
 	case FRAME_CONFIRMED:
 	case FRAME_RELAYS:
 	case FRAME_BUSY:
+	case FRAME_STORE:
 		if (serves) {
 			p->events->frame(p->arg, p->slot, p->session, f);
 			return;

@@ -30,7 +30,7 @@ struct peer_events {
 	void (*up)(void *arg, size_t slot, uint64_t session);
 	void (*leaving)(void *arg, size_t slot);
 	void (*down)(void *arg, size_t slot);
-	/* STATE, COMMITTED, CONFIRMED, RELAYS, BUSY. */
+	/* STATE, COMMITTED, CONFIRMED, RELAYS, BUSY, STORE. */
 	void (*frame)(void *arg, size_t slot, uint64_t session, const struct frame *f);
 	/* The relay said what time it is (unix), in answer to what was asked so long ago. */
 	void (*clock)(void *arg, size_t slot, int64_t clock_ms, int64_t round_trip_ms);

@@ -18,6 +18,7 @@ const char *frame_type_name(enum frame_type type)
 		[FRAME_PONG] = "PONG",           [FRAME_BUSY] = "BUSY",
 		[FRAME_GOAWAY] = "GOAWAY",       [FRAME_CLOSE] = "CLOSE",
 		[FRAME_CHALLENGE] = "CHALLENGE", [FRAME_PROOF] = "PROOF",
+		[FRAME_STORE] = "STORE",
 	};
 
 	if ((int)type < FRAME_HELLO || (int)type > FRAME_TYPE_LAST)

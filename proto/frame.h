@@ -20,6 +20,7 @@
  *     WATERMARK ---------------------->            all committed up to this time
  *     PING <------------------------> PONG         either side; also shows the clock
  *            <-------------------------  BUSY      stop / go on sending batches
+ *            <-------------------------  STORE     begin no new series / begin them again
  *            <-------------------------  GOAWAY    it is about to stop
  *     CLOSE  ------------------------->            streams that are done for good
  *
@@ -66,9 +67,13 @@ enum frame_type {
 	FRAME_CLOSE = 16,
 	FRAME_CHALLENGE = 17,
 	FRAME_PROOF = 18,
+	FRAME_STORE = 19,
 };
 
-#define FRAME_TYPE_LAST FRAME_PROOF
+#define FRAME_TYPE_LAST FRAME_STORE
+
+/* Bits of HELLO's capabilities. */
+#define FRAME_KNOWS_STORE 1u /* the agent understands STORE: nobody else is sent it */
 
 /* [min, max, cfg (0: not known yet), agent id, incarnation, clock ms, capabilities, auth, host] */
 struct frame_hello {
@@ -151,7 +156,8 @@ struct frame_relays {
 	size_t count;
 };
 
-/* PING, PONG [token, clock ms]; BUSY [busy]; GOAWAY []; CHALLENGE [relay nonce]; PROOF [proof]. */
+/* PING, PONG [token, clock ms]; BUSY [busy]; STORE [full]; GOAWAY []; CHALLENGE [relay nonce];
+ * PROOF [proof]. */
 struct frame_ping {
 	uint64_t token;
 	int64_t clock_ms;
@@ -170,6 +176,7 @@ struct frame {
 		struct frame_ping ping;
 		struct slice auth; /* CHALLENGE, PROOF */
 		bool busy;
+		bool full; /* STORE: Redis has little room left */
 	};
 };
 

@@ -99,7 +99,7 @@ static const struct mpcheck_rule frame_relays_fields[] = {
 	FRAME_LIST(LIMIT_FRAME_RELAYS, frame_address),
 };
 static const struct mpcheck_rule frame_ping_fields[] = { FRAME_ANY, FRAME_MS };
-static const struct mpcheck_rule frame_busy_fields[] = { FRAME_FLAG };
+static const struct mpcheck_rule frame_flag_fields[] = { FRAME_FLAG };
 static const struct mpcheck_rule frame_auth_fields[] = { FRAME_AUTH };
 
 static const struct mpcheck_rule frame_rules[] = {
@@ -116,11 +116,12 @@ static const struct mpcheck_rule frame_rules[] = {
 	[FRAME_RELAYS] = FRAME_TUPLE(frame_relays_fields),
 	[FRAME_PING] = FRAME_TUPLE(frame_ping_fields),
 	[FRAME_PONG] = FRAME_TUPLE(frame_ping_fields),
-	[FRAME_BUSY] = FRAME_TUPLE(frame_busy_fields),
+	[FRAME_BUSY] = FRAME_TUPLE(frame_flag_fields),
 	[FRAME_GOAWAY] = { .types = MPCHECK_TUPLE },
 	[FRAME_CLOSE] = FRAME_TUPLE(frame_states_fields),
 	[FRAME_CHALLENGE] = FRAME_TUPLE(frame_auth_fields),
 	[FRAME_PROOF] = FRAME_TUPLE(frame_auth_fields),
+	[FRAME_STORE] = FRAME_TUPLE(frame_flag_fields),
 };
 
 /* A text that ends up in logs, in Redis or in an answer. */
@@ -279,6 +280,9 @@ static int frame_read(const msgpack_object_array *fields, struct frame *out)
 		return 0;
 	case FRAME_BUSY:
 		out->busy = fields->ptr[0].via.boolean;
+		return 0;
+	case FRAME_STORE:
+		out->full = fields->ptr[0].via.boolean;
 		return 0;
 	case FRAME_CHALLENGE:
 	case FRAME_PROOF:

@@ -194,6 +194,10 @@ static void frame_put_payload(msgpack_packer *pk, const struct frame *f)
 		mpput_array(pk, 1);
 		mpput_bool(pk, f->busy);
 		return;
+	case FRAME_STORE:
+		mpput_array(pk, 1);
+		mpput_bool(pk, f->full);
+		return;
 	case FRAME_GOAWAY:
 		mpput_array(pk, 0);
 		return;

@@ -70,6 +70,7 @@ struct relay_counters {
 	tally_count timeouts_hello;
 	tally_count timeouts_idle;
 	tally_count busy; /* 1 while agents are told to wait */
+	tally_count store_full, store_memory_percent;
 	tally_count commit_interval_ms;
 	tally_count store_share; /* per cent of the time in which a commit of ours is in flight */
 	tally_count relays_live;

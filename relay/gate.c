@@ -53,6 +53,7 @@ static void gate_welcome(struct session *s, const struct frame_hello *hello,
 	session_send(s, &f);
 	session_tell_relays(s);
 	session_tell_busy(s);
+	session_tell_store(s);
 }
 
 /* Keeps what the proof will be about. */
@@ -106,6 +107,7 @@ int gate_hello(struct session *s, const struct frame_hello *hello, int64_t now_m
 	if (hello->cfg != 0 && hello->cfg != hub->cfg)
 		return ERR_FOREIGN_CONFIG;
 	memcpy(s->agent_id, hello->agent_id, sizeof(s->agent_id));
+	s->knows_store = (hello->capabilities & FRAME_KNOWS_STORE) != 0;
 	if (hub->secret.size > 0)
 		return gate_challenge(s, hello);
 	gate_welcome(s, hello, NULL, now_ms);

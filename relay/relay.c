@@ -6,6 +6,7 @@
 #include "relay/admin.h"
 #include "relay/compaction.h"
 #include "relay/effects.h"
+#include "relay/room_watch.h"
 #include "relay/server.h"
 #include "relay/windows.h"
 
@@ -51,6 +52,7 @@ struct relay {
 	struct membership membership;
 	struct journal journal;
 	struct pace pace;
+	struct room_watch room;
 	struct effects effects;
 	struct compaction compaction;
 	struct http_server *http;
@@ -237,8 +239,7 @@ static void relay_work(struct relay *r)
 
 		if (committer_due(c) <= now_ms)
 			committer_tick(c, now_ms);
-		if (committer_due(c) < due)
-			due = committer_due(c);
+		due = committer_due(c) < due ? committer_due(c) : due;
 	}
 	server_weigh(&r->server, (int64_t)tally_get(&r->counters.held_bytes), r->config->buffer_max);
 	if (r->state == RELAY_RUNNING) {
@@ -282,6 +283,8 @@ static void relay_on_tick(uv_timer_t *timer)
 	store_tick(&r->store, now_ms);
 	r->hub.stable = store_fit(&r->store);
 	relay_raise_grace(r);
+	if (store_ready(&r->store))
+		room_watch_tick(&r->room, now_ms);
 	if (store_ready(&r->store) && r->state == RELAY_RUNNING)
 		membership_tick(&r->membership);
 	server_tick(&r->server, now_ms);
@@ -441,14 +444,10 @@ static int relay_start_handles(struct relay *r)
 static int relay_open(struct relay *r)
 {
 	const struct store_options store = {
-		.url = r->config->redis,
-		.cfg = r->hub.cfg,
-		.tags = &r->tags,
+		.url = r->config->redis, .cfg = r->hub.cfg, .tags = &r->tags,
 		.retention_hours = r->config->retention_hours,
 		.auto_init = r->config->auto_init,
-		.counters = &r->counters,
-		.events = &relay_store_events,
-		.arg = r,
+		.counters = &r->counters, .events = &relay_store_events, .arg = r,
 	};
 	int rc = relay_listen(r);
 
@@ -457,6 +456,7 @@ static int relay_open(struct relay *r)
 	if (rc < 0)
 		return rc;
 	relay_raise_grace(r);
+	room_watch_init(&r->room, store_redis(&r->store), &r->counters, &r->server);
 	membership_init(&r->membership, store_redis(&r->store), &r->counters, relay_on_relays, r);
 	membership_identity(&r->membership, r->advertise, r->hub.name);
 	rc = uv_check_start(&r->check, relay_on_check);

@@ -129,6 +129,16 @@ void session_tell_busy(struct session *s)
 	session_send(s, &f);
 }
 
+void session_tell_store(struct session *s)
+{
+	struct frame f = { .type = FRAME_STORE, .full = s->hub->full };
+
+	if (s->state != SESSION_OPEN || !s->knows_store || s->told_full == s->hub->full)
+		return;
+	s->told_full = s->hub->full;
+	session_send(s, &f);
+}
+
 void session_tell_relays(struct session *s)
 {
 	struct frame f = { .type = FRAME_RELAYS, .relays = s->hub->relays };

@@ -78,6 +78,7 @@ struct session_hub {
 	const int64_t *unix_offset_ms; /* as the committers' */
 	bool stable;  /* this Redis may be trusted to keep what it took */
 	bool busy;    /* agents are to wait */
+	bool full;    /* Redis has little room: agents are to begin no new series */
 	struct frame_relays relays; /* as last published */
 	uint64_t sessions; /* so far: orders them by age */
 	struct relay_counters *counters;
@@ -95,7 +96,8 @@ struct session {
 	int64_t born_ms;
 	int64_t heard_ms;
 	int64_t pinged_ms;
-	bool told_busy;
+	bool told_busy, told_full;
+	bool knows_store;  /* by its HELLO's capabilities */
 	bool quiet;        /* LEAVING: all that was sent before our GOAWAY was read is here */
 	struct gate *gate; /* PROOF */
 	uint8_t agent_id[FRAME_AGENT_BYTES];
@@ -118,6 +120,9 @@ void session_tick(struct session *s, int64_t now_ms);
 
 /* Tells the agent whether hub->busy has changed since it was told. */
 void session_tell_busy(struct session *s);
+
+/* The same for hub->full, to an agent that understands STORE. */
+void session_tell_store(struct session *s);
 
 /* Sends hub->relays. */
 void session_tell_relays(struct session *s);

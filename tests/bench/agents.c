@@ -91,6 +91,13 @@ static void light_on_pace(void *arg, int64_t seal_ms)
 	l->seal_ms = seal_ms > l->all->config.seal_ms ? seal_ms : l->all->config.seal_ms;
 }
 
+/* Its series are the same ever. */
+static void light_on_full(void *arg, bool full)
+{
+	(void)arg;
+	(void)full;
+}
+
 static void light_on_settled(void *arg)
 {
 	((struct light *)arg)->settled = true;
@@ -99,6 +106,7 @@ static void light_on_settled(void *arg)
 static const struct delivery_events light_events = {
 	.floor = light_on_floor,
 	.pace = light_on_pace,
+	.full = light_on_full,
 	.settled = light_on_settled,
 };
 

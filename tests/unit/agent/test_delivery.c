@@ -28,6 +28,7 @@ struct world {
 	char state_dir[64]; /* empty: the spool is in memory */
 	unsigned settled;
 	int64_t floor_second, pace_ms;
+	bool full;
 };
 
 /* ---- the agent ---- */
@@ -42,6 +43,11 @@ static void on_pace(void *arg, int64_t seal_ms)
 	((struct world *)arg)->pace_ms = seal_ms;
 }
 
+static void on_full(void *arg, bool full)
+{
+	((struct world *)arg)->full = full;
+}
+
 static void on_settled(void *arg)
 {
 	struct world *w = arg;
@@ -50,7 +56,7 @@ static void on_settled(void *arg)
 	delivery_run(w->d, life_monotonic_ms());
 }
 
-static const struct delivery_events events = { .floor = on_floor, .pace = on_pace,
+static const struct delivery_events events = { .floor = on_floor, .pace = on_pace, .full = on_full,
 					       .settled = on_settled };
 
 /* Stands for the agent's timer. */
@@ -413,8 +419,17 @@ static void ask_pace(struct world *w, struct fake_relay *relay, uint64_t seal_ms
 		uv_run(&w->t.loop, UV_RUN_ONCE);
 }
 
+static void say_full(struct world *w, struct fake_relay *relay, bool full, bool wanted)
+{
+	struct frame f = { .type = FRAME_STORE, .full = full };
+
+	fake_relay_send(relay, &f);
+	while (w->full != wanted)
+		uv_run(&w->t.loop, UV_RUN_ONCE);
+}
+
 /* Relays that ask for different paces do not make the agent swing between them. */
-static void test_the_slowest_pace_that_a_relay_asks_for_holds(void **state)
+static void test_the_slowest_pace_and_the_fullest_store_of_relays_hold(void **state)
 {
 	struct world *w = *state;
 	char both[128];
@@ -428,8 +443,11 @@ static void test_the_slowest_pace_that_a_relay_asks_for_holds(void **state)
 	ask_pace(w, &w->b, 2000, 2000);
 	ask_pace(w, &w->a, 4000, 4000);
 	ask_pace(w, &w->a, 500, 2000);
+	say_full(w, &w->a, true, true);
+	say_full(w, &w->b, true, true);
+	say_full(w, &w->a, false, true);
 	fake_relay_hang_up(&w->b);
-	while (w->pace_ms != 500)
+	while (w->pace_ms != 500 || w->full)
 		uv_run(&w->t.loop, UV_RUN_ONCE);
 	ask_pace(w, &w->a, UINT32_MAX, LIVE_PACE_MAX_MS);
 	ask_pace(w, &w->a, 0, 0);
@@ -470,7 +488,7 @@ int main(void)
 		T(test_a_reload_finds_a_new_relay_and_lets_go_of_an_old_one),
 		T(test_a_batch_without_users_samples_is_waited_for_too),
 		T(test_a_relay_s_clock_is_compared_at_hello_and_at_each_ping),
-		T(test_the_slowest_pace_that_a_relay_asks_for_holds),
+		T(test_the_slowest_pace_and_the_fullest_store_of_relays_hold),
 		T(test_a_relay_that_proves_no_secret_gets_nothing),
 	};
 

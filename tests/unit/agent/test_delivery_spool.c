@@ -41,6 +41,12 @@ static void on_pace(void *arg, int64_t seal_ms)
 	(void)seal_ms;
 }
 
+static void on_full(void *arg, bool full)
+{
+	(void)arg;
+	(void)full;
+}
+
 static void on_settled(void *arg)
 {
 	struct world *w = arg;
@@ -48,7 +54,7 @@ static void on_settled(void *arg)
 	delivery_run(w->d, life_monotonic_ms());
 }
 
-static const struct delivery_events events = { .floor = on_floor, .pace = on_pace,
+static const struct delivery_events events = { .floor = on_floor, .pace = on_pace, .full = on_full,
 					       .settled = on_settled };
 
 static void on_beat(uv_timer_t *timer)

@@ -142,6 +142,20 @@ static void test_a_second_brings_so_many_new_keys(void **state)
 	assert_int_equal(admit(l, "one.more", 0), LIMITS_NEW_KEYS);
 }
 
+static void test_a_full_store_gets_no_new_keys(void **state)
+{
+	struct limits *l = *state;
+
+	assert_int_equal(admit(l, "known.x", 0), LIMITS_ADMITTED);
+	limits_set_full(l, true);
+	limits_begin_interval(l);
+	assert_int_equal(admit(l, "known.x", 0), LIMITS_ADMITTED);
+	assert_int_equal(admit(l, "fresh.x", 1), LIMITS_STORE);
+	assert_int_equal(admit(l, "fresh.x", 1), LIMITS_STORE);
+	limits_set_full(l, false);
+	assert_int_equal(admit(l, "fresh.x", 1), LIMITS_ADMITTED);
+}
+
 static void test_keys_known_lately_are_not_new(void **state)
 {
 	struct limits *l = *state;
@@ -221,6 +235,7 @@ int main(void)
 		T(test_a_prefix_has_so_many_keys_in_an_interval),
 		T(test_prefixes_beyond_the_table_share_one_count),
 		T(test_a_second_brings_so_many_new_keys),
+		T(test_a_full_store_gets_no_new_keys),
 		T(test_keys_known_lately_are_not_new),
 		T(test_the_first_segment_ends_at_a_dot_or_at_the_tags),
 		T(test_what_is_over_goes_to_its_prefix_s_series),

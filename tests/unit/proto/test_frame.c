@@ -92,6 +92,7 @@ static const struct sample samples[] = {
 	{ { .type = FRAME_GOAWAY }, "01000000 01 0f 0000 90" },
 	{ { .type = FRAME_CHALLENGE, .auth = TEXT("\x01\x02") }, "05000000 01 11 0000 91 c4020102" },
 	{ { .type = FRAME_PROOF, .auth = TEXT("\xff") }, "04000000 01 12 0000 91 c401ff" },
+	{ { .type = FRAME_STORE, .full = true }, "02000000 01 13 0000 91 c3" },
 };
 
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
@@ -216,7 +217,7 @@ static void test_eight_bytes_are_enough_to_refuse(void **state)
 	assert_int_equal(next_hex("01000000 00 0f 0000"), ERR_VERSION);
 	assert_int_equal(next_hex("01000000 02 0f 0000"), ERR_VERSION);
 	assert_int_equal(next_hex("01000000 01 00 0000"), ERR_UNKNOWN_TYPE);
-	assert_int_equal(next_hex("01000000 01 13 0000"), ERR_UNKNOWN_TYPE);
+	assert_int_equal(next_hex("01000000 01 14 0000"), ERR_UNKNOWN_TYPE);
 	assert_int_equal(next_hex("01000000 01 ff 0000"), ERR_UNKNOWN_TYPE);
 	assert_int_equal(next_hex("01000000 01 0f 0100"), ERR_MALFORMED);
 	assert_int_equal(next_hex("ffffffff 01 06 0000"), ERR_TOO_LARGE);
@@ -286,6 +287,7 @@ static const struct refusal refusals[] = {
 	{ FRAME_CHALLENGE, "91 c50101", ERR_TOO_LARGE },
 	{ FRAME_PROOF, "91 a0", ERR_MALFORMED },
 	{ FRAME_PROOF, "90", ERR_MALFORMED },
+	{ FRAME_STORE, "91 01", ERR_MALFORMED },
 };
 
 static void test_what_is_wrong_is_refused_with_its_reason(void **state)
@@ -470,7 +472,7 @@ static void test_every_type_has_a_name(void **state)
 	for (int type = FRAME_HELLO; type <= FRAME_TYPE_LAST; type++)
 		assert_non_null(frame_type_name((enum frame_type)type));
 	assert_string_equal(frame_type_name((enum frame_type)0), "?");
-	assert_string_equal(frame_type_name((enum frame_type)19), "?");
+	assert_string_equal(frame_type_name((enum frame_type)(FRAME_TYPE_LAST + 1)), "?");
 }
 
 int main(void)

@@ -290,6 +290,29 @@ static void test_busy_is_told_on_change_and_to_newcomers(void **state)
 	assert_int_equal(w->read, w->count);
 }
 
+static void test_a_full_store_is_told_to_who_understands(void **state)
+{
+	struct world *w = *state;
+	struct frame f = hello();
+
+	greet(w);
+	w->hub.full = true;
+	session_tell_store(&w->s);
+	assert_int_equal(w->read, w->count);
+	session_release(&w->s);
+	session_init(&w->s, &w->hub, NULL, w->now);
+	f.hello.capabilities = FRAME_KNOWS_STORE;
+	hear(w, &f);
+	next(w, FRAME_WELCOME);
+	next(w, FRAME_RELAYS);
+	assert_true(next(w, FRAME_STORE)->full);
+	session_tell_store(&w->s);
+	w->hub.full = false;
+	session_tell_store(&w->s);
+	assert_false(next(w, FRAME_STORE)->full);
+	assert_int_equal(w->read, w->count);
+}
+
 static void test_silence_before_hello_ends_the_session(void **state)
 {
 	struct world *w = *state;
@@ -447,6 +470,7 @@ int main(void)
 		T(a_batch_of_another_fleet_is_refused),
 		T(watermarks_are_passed_on),
 		T(busy_is_told_on_change_and_to_newcomers),
+		T(a_full_store_is_told_to_who_understands),
 		T(silence_before_hello_ends_the_session),
 		T(a_silent_agent_is_asked_and_then_left),
 		T(who_cannot_be_heard_is_not_silent),
