@@ -33,6 +33,7 @@ static void delivery_hello(void *arg, struct frame_hello *hello, struct slice *s
 	hello->capabilities = FRAME_KNOWS_STORE;
 	hello->host = slice_text(d->host);
 	*secret = secret_view(&d->config->secret);
+	tally_add(&d->ledger->relay_connects, 1);
 }
 
 static int delivery_welcome(void *arg, size_t slot, const struct frame_welcome *welcome)

@@ -98,6 +98,8 @@ static const struct tally_row ledger_rows[] = {
 		       "Relays with which the fleet_secret could not be proven.")
 	COUNTER("relays_foreign", relays_foreign,
 		"Times a relay was refused for another fleet's configuration.")
+	COUNTER("relay_connects", relay_connects,
+		"Connections to relays that were made, of all relays together.")
 	GAUGE("store_full", store_full,
 	      "Whether Redis is short of memory: new series count under hourglass.overflow.")
 	GAUGE("watermark_timestamp_seconds", watermark_seconds,

@@ -80,6 +80,7 @@ struct ledger {
 	tally_count streams_closed;
 	tally_count table_bytes, table_series;
 	tally_count relays_known, relays_ready, store_full, relays_unproven, relays_foreign;
+	tally_count relay_connects; /* of all relays: HELLOs begun */
 	tally_count watermark_seconds, partitions;
 };
 

@@ -8,7 +8,8 @@
  * of a receiver it seals one value a key each interval, as rarely as relays ask for, all with
  * the same names. After SECONDS, or at SIGTERM, they seal no more, and when all is committed
  * (or after a minute) it prints JSON: what was sealed and left, and how old the oldest sample of a
- * batch was when it was committed, since the start or the last SIGUSR1. A line `ready` is printed when every agent is at a relay.
+ * batch was when it was committed, since the start or the last SIGUSR1. At SIGUSR2 it prints `connects N`: the
+ * most connections that any one agent has made to relays since the last SIGUSR2. A line `ready` is printed when every agent is at a relay.
  */
 #include "agent/config.h"
 #include "agent/delivery.h"
@@ -39,6 +40,7 @@ struct light {
 	struct delivery *delivery;
 	int64_t seal_ms, sealed_ms, next_ms;
 	uint64_t sealed;
+	uint64_t connects; /* made by the last SIGUSR2 */
 	bool settled; /* something has come of a relay */
 	struct agents_seal pending[AGENTS_PENDING];
 	size_t pending_count;
@@ -68,7 +70,7 @@ struct agents {
 	bool ready, closing;
 };
 
-static volatile sig_atomic_t agents_stop, agents_anew;
+static volatile sig_atomic_t agents_stop, agents_anew, agents_ask;
 
 static void agents_die(const char *what)
 {
@@ -259,8 +261,26 @@ static void agents_on_signal(int number)
 {
 	if (number == SIGTERM)
 		agents_stop = 1;
+	else if (number == SIGUSR2)
+		agents_ask = 1;
 	else
 		agents_anew = 1;
+}
+
+/* Says the most connections that one agent has made since this was asked last. */
+static void agents_say_connects(struct agents *a)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		struct light *l = &a->light[i];
+		uint64_t made = tally_get(&l->ledger.relay_connects);
+
+		most = made - l->connects > most ? made - l->connects : most;
+		l->connects = made;
+	}
+	printf("connects %llu\n", (unsigned long long)most);
+	fflush(stdout);
 }
 
 /* Whether there is nothing more to wait for. */
@@ -296,6 +316,9 @@ static void agents_on_tick(uv_timer_t *timer)
 	if (agents_anew)
 		memset(a->ages, 0, a->ages_count * sizeof(*a->ages));
 	agents_anew = 0;
+	if (agents_ask)
+		agents_say_connects(a);
+	agents_ask = 0;
 	for (size_t i = 0; i < a->count; i++) {
 		struct light *l = &a->light[i];
 
@@ -365,6 +388,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGTERM, agents_on_signal);
 	signal(SIGUSR1, agents_on_signal);
+	signal(SIGUSR2, agents_on_signal);
 	agents_open(&a);
 	uv_run(&a.loop, UV_RUN_DEFAULT);
 	conf_release(config_spec(), &a.config);

@@ -3,6 +3,7 @@
 
 tests/bench/agents.c runs the agent's own delivery a thousand times in one process, over real sockets."""
 import json
+import signal
 import subprocess
 
 import pytest
@@ -39,6 +40,14 @@ def wait_sessions(relays):
              lambda: f"sessions: {[total(r, 'hourglass_relay_sessions') for r in relays]}")
 
 
+def most_connects(fleet):
+    """The most connections that any one agent has made to all relays since this was asked last."""
+    fleet.send_signal(signal.SIGUSR2)
+    word, count = fleet.stdout.readline().split()
+    assert word == "connects"
+    return int(count)
+
+
 def test_a_thousand_agents_come_back_with_two_connects_each_at_most(stack, agents):
     before = this_hour()
     stack.start_redis()
@@ -48,18 +57,24 @@ def test_a_thousand_agents_come_back_with_two_connects_each_at_most(stack, agent
     wait_sessions(relays)
     first, second = relays
     seen = total(second, ACCEPTED)
+    assert most_connects(fleet) >= 2
     first.kill()
     wait_for(lambda: total(second, "hourglass_relay_sessions") == AGENTS, "all are with the other one")
     first.start()
     wait_sessions(relays)
     assert AGENTS <= total(first, ACCEPTED) <= 2 * AGENTS
     assert total(second, ACCEPTED) - seen <= 2 * AGENTS
+    lost_one = most_connects(fleet)
+    assert 1 <= lost_one <= 2
     for relay in relays:
         relay.kill()
     for relay in relays:
         relay.start()
     wait_sessions(relays)
     assert all(AGENTS <= total(r, ACCEPTED) <= 2 * AGENTS for r in relays)
+    lost_both = most_connects(fleet)
+    assert 2 <= lost_both <= 2 * len(relays)
+    print(f"most of one agent: {lost_one} after one relay was gone, {lost_both} after both")
     print(f"connects after both were gone: {[total(r, ACCEPTED) / AGENTS for r in relays]} an agent")
     # Nothing was lost or counted twice on the way.
     fleet.terminate()
