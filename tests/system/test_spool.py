@@ -3,6 +3,9 @@ import os
 import re
 import signal
 import socket
+import subprocess
+
+import pytest
 
 from conftest import Process, ask, metrics, send, this_hour, total, wait_count, wait_for
 
@@ -141,3 +144,66 @@ def test_sums_are_exact_over_ten_agents(stack, generator):
     assert counted() + lost == sent
     assert total(agent, PREFIX + "kernel_drops_total") == 0
     agent.held.close()
+
+
+@pytest.fixture
+def small_disk(stack):
+    """A folder on a file system of its own, of 4 MiB."""
+    folder = os.path.join(stack.folder, "small-disk")
+    os.makedirs(folder)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder],
+                             capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("no file system may be mounted here: tests/unit/agent/test_spool_faults.c has full disks")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill_disk(folder):
+    """Leaves no room; returns the file to remove."""
+    path = os.path.join(folder, "filler")
+    with open(path, "wb", buffering=0) as filler:
+        try:
+            while filler.write(b"x" * 4096):
+                pass
+        except OSError:
+            pass
+    return path
+
+
+def test_a_full_file_system_is_lived_with_until_it_has_room(stack, small_disk):
+    """No relay takes anything, so that all that is sent has to be kept."""
+    stack.start_redis()
+    relay, queryd = stack.start_relay(), stack.start_queryd()
+    agent = stack.start_agent([relay], state_dir=small_disk, segment_bytes="1MiB", spool_max="4MiB",
+                              seal_ms="100ms")
+    before = this_hour()
+    keys = [f"full.{n}.{'k' * 180}" for n in range(300)]
+    bursts = 0
+
+    def burst():
+        nonlocal bursts
+        bursts += 1
+        for at in range(0, len(keys), 6):
+            send(agent, "\n".join(f"{key}:1|c" for key in keys[at:at + 6]))
+        wait_for(lambda: total(agent, PREFIX + "samples_sealed_total") == len(keys) * bursts, "sealed")
+
+    burst()
+    wait_for(lambda: count_of(queryd, keys[0], {before, this_hour()}) == 1, "the pipeline works")
+    relay.kill()
+    filler = fill_disk(small_disk)
+    while metrics(agent)[PREFIX + "spool_degraded"] == 0:
+        burst()
+        assert bursts < 100, "4 MiB are full by now"
+    burst()
+    assert metrics(agent)[PREFIX + "spool_in_memory_samples"] > 0
+    agent.logged(r"spool_degraded err=ENOSPC")
+    os.remove(filler)
+    wait_for(lambda: metrics(agent)[PREFIX + "spool_degraded"] == 0, "the disk is used again")
+    assert metrics(agent)[PREFIX + "spool_in_memory_samples"] == 0
+    burst()
+    relay.start()
+    wait_for(lambda: metrics(agent)[PREFIX + "samples_committed_total"] == len(keys) * bursts, "all")
+    for key in (keys[0], keys[150], keys[-1]):
+        assert count_of(queryd, key, {before, this_hour()}) == bursts
+    assert total(agent, PREFIX + "samples_lost_total") == 0
