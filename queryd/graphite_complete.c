@@ -4,7 +4,6 @@
 #include "proto/err.h"
 #include "proto/json.h"
 #include "proto/series.h"
-#include "queryd/graphite_find.h"
 #include "queryd/graphite_path.h"
 #include "queryd/graphite_pick.h"
 #include "queryd/graphite_tags.h"
@@ -21,7 +20,7 @@ struct completion {
 	struct slice prefix;
 	struct textset found;
 	struct graphite_tags tags;
-	uint64_t budget, looks;
+	struct graphite_effort left;
 };
 
 static bool begins_with(struct slice text, struct slice prefix)
@@ -114,7 +113,7 @@ static int complete(struct completion *c)
 	int status = 0;
 
 	while (status >= 0 && scope_next(&walk, &key, &kinds)) {
-		status = graphite_look(&c->looks, GRAPHITE_LOOKS_TAG);
+		status = graphite_look(&c->left.looks, GRAPHITE_LOOKS_TAG);
 		if (status < 0 || series_parse(key, &series) < 0)
 			continue;
 		status = graphite_tags_match(&c->tags, &series);
@@ -167,20 +166,20 @@ static void put_found(struct buf *out, const struct textset *found)
 	buf_put_text(out, "\n");
 }
 
-int graphite_complete(bool values, const struct form *form, const struct scope_keys *keys,
-		      struct buf *out, const char **wrong)
+int graphite_complete(const struct graphite_ask *ask, struct buf *out, const char **wrong)
 {
+	bool values = ask->route == ROUTE_TAG_VALUES;
+	const struct form *form = ask->form;
 	struct completion *c = calloc(1, sizeof(*c));
 	size_t limit = 0;
 	int status = c ? 0 : -ENOMEM;
 
 	if (!c)
 		return status;
-	c->keys = keys;
-	c->budget = REGEX_BUDGET;
-	c->looks = GRAPHITE_LOOKS;
+	c->keys = ask->keys;
+	c->left = graphite_effort(ask->brief);
 	c->prefix = form_first(form, values ? "valuePrefix" : "tagPrefix");
-	graphite_tags_init(&c->tags, &c->budget);
+	graphite_tags_init(&c->tags, &c->left.regex);
 	if (values) {
 		c->tag = form_first(form, "tag");
 		*wrong = "tag= is missing";

@@ -8,14 +8,11 @@
 #define QUERYD_GRAPHITE_COMPLETE_H
 
 #include "proto/buf.h"
-#include "queryd/form.h"
-#include "queryd/scope.h"
-
-#include <stdbool.h>
+#include "queryd/graphite_find.h"
 
 /* Writes the tags, or the values of `tag=`, that come first, as a JSON array. 0; -EINVAL with
  * *wrong (static); ERR_TOO_LARGE; -ENOMEM. */
-int graphite_complete(bool values, const struct form *form, const struct scope_keys *keys,
-		      struct buf *out, const char **wrong) __attribute__((warn_unused_result));
+int graphite_complete(const struct graphite_ask *ask, struct buf *out, const char **wrong)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -108,23 +108,38 @@ static int add_leaves(struct finder *f, const struct query *q, struct slice name
 	return status;
 }
 
+/* Whether two names have the same branch, which the second one's first nodes are. */
+static bool same_branch(struct slice before, struct slice name, size_t nodes)
+{
+	size_t size = first_nodes(name, nodes).size + 1;
+
+	return size <= name.size && size <= before.size &&
+	       memcmp(before.ptr, name.ptr, size) == 0;
+}
+
+/* Of a branch two names are looked at, however many there are. */
 static int search(struct finder *f, const struct query *q)
 {
 	struct slice prefix = q->nodes > 1 ? glob_prefix(&q->base) : glob_prefix(&q->whole);
 	struct scope_walk walk = scope_begin(f->keys, prefix);
-	struct slice name;
+	struct slice name, before = slice_of(NULL, 0);
 	unsigned kinds;
 	int status = 0;
 
 	while (status == 0 && scope_next(&walk, &name, &kinds)) {
 		size_t nodes = count_nodes(name);
 		status = graphite_look(&f->looks, 1);
-		if (status < 0 || memchr(name.ptr, ';', name.size))
+		if (status < 0)
 			continue;
-		if (nodes >= q->nodes)
+		if (nodes > q->nodes && same_branch(before, name, q->nodes))
+			scope_skip(&walk, slice_of(name.ptr, first_nodes(name, q->nodes).size + 1));
+		else if (memchr(name.ptr, ';', name.size))
+			continue;
+		else if (nodes >= q->nodes)
 			status = add_branch(f, q, name);
 		else if (nodes + 1 == q->nodes)
 			status = add_leaves(f, q, name, kinds);
+		before = name;
 	}
 	return status;
 }
@@ -229,34 +244,35 @@ static int refuse(int status, const char *wrong, struct route_refusal *why)
 	return status;
 }
 
-static int find_nodes(enum route route, const struct form *form, const struct scope_keys *keys,
-		      struct buf *out, struct route_refusal *why)
+static int find_nodes(const struct graphite_ask *ask, struct buf *out, const char **wrong)
 {
-	struct finder f = { .keys = keys, .looks = GRAPHITE_LOOKS };
-	struct slice query = form_first(form, "query");
+	struct finder f = { .keys = ask->keys, .paths = ask->route == ROUTE_EXPAND };
+	struct slice query = form_first(ask->form, "query");
 	size_t i;
 	int status = 0;
 
-	f.paths = route == ROUTE_EXPAND;
+	f.looks = graphite_effort(ask->brief).looks;
+	*wrong = "query= is missing";
 	if (query.size == 0)
-		return refuse(-EINVAL, "query= is missing", why);
+		return -EINVAL;
 	textset_init(&f.found, GRAPHITE_FOUND);
-	for (i = 0; status == 0 && form_value(form, "query", i, &query); i++)
+	for (i = 0; status == 0 && form_value(ask->form, "query", i, &query); i++)
 		status = search_all(&f, query);
 	if (status == 0)
-		put_found(out, &f, form_first(form, "query"));
+		put_found(out, &f, form_first(ask->form, "query"));
 	textset_release(&f.found);
-	return refuse(status, f.wrong, why);
+	*wrong = f.wrong;
+	return status;
 }
 
-int graphite_find(enum route route, const struct form *form, const struct scope_keys *keys,
-		  struct buf *out, struct route_refusal *why)
+int graphite_find(const struct graphite_ask *ask, struct buf *out, struct route_refusal *why)
 {
+	bool nodes = ask->route == ROUTE_FIND || ask->route == ROUTE_EXPAND;
 	const char *wrong = NULL;
-	int status;
+	int status = nodes ? find_nodes(ask, out, &wrong) : graphite_complete(ask, out, &wrong);
 
-	if (route == ROUTE_FIND || route == ROUTE_EXPAND)
-		return find_nodes(route, form, keys, out, why);
-	status = graphite_complete(route == ROUTE_TAG_VALUES, form, keys, out, &wrong);
+	/* What is too much of anything is said by who may look at all of it. */
+	if (status == ERR_TOO_LARGE && ask->brief)
+		return -EAGAIN;
 	return refuse(status, wrong, why);
 }

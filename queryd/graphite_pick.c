@@ -8,6 +8,12 @@
 #include <errno.h>
 #include <string.h>
 
+struct graphite_effort graphite_effort(bool brief)
+{
+	return brief ? (struct graphite_effort){ GRAPHITE_LOOKS_TAG * 4096, 1000000 } :
+		       (struct graphite_effort){ 16000000, REGEX_BUDGET };
+}
+
 int graphite_look(uint64_t *looks, uint64_t count)
 {
 	if (*looks < count)

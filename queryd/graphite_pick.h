@@ -14,9 +14,17 @@
 
 #include <stddef.h>
 
-/* Names that one request may look at, again for each path; with tags they count fourfold. */
-#define GRAPHITE_LOOKS     UINT64_C(16000000)
 #define GRAPHITE_LOOKS_TAG 4
+
+/* What one request may spend on finding keys. */
+struct graphite_effort {
+	uint64_t looks; /* names, again for each path; with tags they count fourfold */
+	uint64_t regex; /* the budget of regular expressions (regex.h) */
+};
+
+/* What is allowed at all; and with brief what a loop that serves others may spend on one: 4,096 names,
+ * and expressions of some 2 ms. Who is short of it is told -EAGAIN, and to be run beside the loop. */
+struct graphite_effort graphite_effort(bool brief);
 
 /* Spends looks. 0, ERR_TOO_LARGE. */
 int graphite_look(uint64_t *looks, uint64_t count) __attribute__((warn_unused_result));

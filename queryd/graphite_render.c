@@ -31,8 +31,8 @@ struct graphite_render {
 	size_t next_leaf;    /* of the walk that evaluates */
 	char **paths;        /* by stat of the survey */
 	size_t path_count, path_capacity;
-	uint64_t budget;
-	uint64_t looks;
+	struct graphite_effort left;
+	bool brief;
 	char why[GRAPHITE_WHY_SIZE];
 };
 
@@ -45,7 +45,7 @@ static struct graphite_call call_at(struct graphite_render *r, size_t shift)
 {
 	struct graphite_call call = {
 		.grid = r->request.grid,
-		.budget = &r->budget,
+		.budget = &r->left.regex,
 		.why = r->why,
 	};
 
@@ -142,8 +142,7 @@ int graphite_render_new(const struct form *form, int64_t now_second, struct grap
 	if (!r)
 		return -ENOMEM;
 	r->now_second = now_second;
-	r->budget = REGEX_BUDGET;
-	r->looks = GRAPHITE_LOOKS;
+	graphite_render_brief(r, false);
 	status = graphite_request_read(form, now_second, &r->request, why);
 	if (status < 0) {
 		graphite_render_free(r);
@@ -167,6 +166,12 @@ int graphite_render_new(const struct form *form, int64_t now_second, struct grap
 	return 0;
 }
 
+static void forget_paths(struct graphite_render *r)
+{
+	while (r->path_count > 0)
+		free(r->paths[--r->path_count]);
+}
+
 void graphite_render_free(struct graphite_render *r)
 {
 	size_t i;
@@ -177,8 +182,7 @@ void graphite_render_free(struct graphite_render *r)
 		free(r->targets[i]);
 		free(r->texts[i]);
 	}
-	for (i = 0; i < r->path_count; i++)
-		free(r->paths[i]);
+	forget_paths(r);
 	free(r->paths);
 	free(r->leaves);
 	free(r);
@@ -251,7 +255,7 @@ static int pick_by_tag(struct graphite_render *r, const struct target_node *call
 
 	if (!tags)
 		return -ENOMEM;
-	graphite_tags_init(tags, &r->budget);
+	graphite_tags_init(tags, &r->left.regex);
 	status = read_tags(r, call, tags);
 	if (status == 0)
 		status = graphite_pick_tags(picks, keys, tags);
@@ -302,7 +306,7 @@ static int add_picks(struct graphite_render *r, const struct graphite_picks *pic
 static int look_up(struct graphite_render *r, struct leaf *leaf, const struct scope_keys *keys,
 		   uint64_t max_series, struct survey *survey)
 {
-	struct graphite_picks picks = { .max = max_series - r->path_count, .looks = &r->looks };
+	struct graphite_picks picks = { .max = max_series - r->path_count, .looks = &r->left.looks };
 	int status;
 
 	leaf->first = r->path_count;
@@ -315,6 +319,12 @@ static int look_up(struct graphite_render *r, struct leaf *leaf, const struct sc
 	leaf->count = r->path_count - leaf->first;
 	graphite_picks_release(&picks);
 	return status;
+}
+
+void graphite_render_brief(struct graphite_render *r, bool brief)
+{
+	r->left = graphite_effort(brief);
+	r->brief = brief;
 }
 
 static struct survey_settings settings_of(const struct graphite_render *r,
@@ -363,8 +373,10 @@ int graphite_render_survey(struct graphite_render *r, const struct scope_keys *k
 	if (status < 0) {
 		survey_free(*survey);
 		*survey = NULL;
+		forget_paths(r);
 	}
-	return refuse(r, status, why);
+	/* What is too much of anything is said by who may look at all of it. */
+	return status == ERR_TOO_LARGE && r->brief ? -EAGAIN : refuse(r, status, why);
 }
 
 /* ---- evaluating ----------------------------------------------------------------------------- */

@@ -27,8 +27,11 @@ int graphite_render_new(const struct form *form, int64_t now_second, struct grap
 /* Whether any target names a path: without one there is nothing to ask Redis. */
 bool graphite_render_needs_data(const struct graphite_render *r);
 
+/* What it may spend from now on: as graphite_effort() says (graphite_pick.h). */
+void graphite_render_brief(struct graphite_render *r, bool brief);
+
 /* Looks up what the paths name and builds the survey, the caller's. 0; -EINVAL with *why;
- * -ENOMEM. */
+ * -ENOMEM; -EAGAIN: it takes more than brief allows, and may be called again. */
 int graphite_render_survey(struct graphite_render *r, const struct scope_keys *keys,
 			   const struct query_limits *limits, struct survey **survey,
 			   struct route_refusal *why) __attribute__((warn_unused_result));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/scope.h"
 
+#include "proto/limits.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +202,22 @@ bool scope_next(struct scope_walk *w, struct slice *name, unsigned *kinds)
 		w->at = first_behind(w);
 		w->started = true;
 	}
+}
+
+void scope_skip(struct scope_walk *w, struct slice prefix)
+{
+	uint8_t behind[LIMIT_SERIES_BYTES];
+	size_t size = prefix.size;
+
+	assert(w->started && size <= sizeof(behind));
+	/* The least text that is above all of them: the last byte that can be is one more. */
+	while (size > 0 && prefix.ptr[size - 1] == UINT8_MAX)
+		size--;
+	if (size == 0)
+		return;
+	memcpy(behind, prefix.ptr, size);
+	behind[size - 1]++;
+	w->at = names_seek(w->keys->names, slice_of(behind, size));
 }
 
 bool scope_find(const struct scope_keys *keys, struct slice exact, struct slice *name,

@@ -62,6 +62,9 @@ struct scope_walk scope_begin(const struct scope_keys *keys, struct slice prefix
 /* The next name and its kinds; false at the end. Borrowed until the names change. */
 bool scope_next(struct scope_walk *w, struct slice *name, unsigned *kinds);
 
+/* Steps over the names that begin with this and come next: as much as finding a place. */
+void scope_skip(struct scope_walk *w, struct slice prefix);
+
 /* The name that is exactly this, and its kinds; false when it is not there or not visible. */
 bool scope_find(const struct scope_keys *keys, struct slice exact, struct slice *name,
 		unsigned *kinds);

@@ -145,7 +145,13 @@ static unsigned start_render(struct queryd *q, struct http_request *request,
 	r->begun_ns = begun_ns;
 	r->deadline_ms = uv_now(&q->loop) + (uint64_t)q->config->query_timeout_ms;
 	r->limits = queryd_limits(q);
-	aside_start(&q->looking, &r->job, queryd_deadline_ns(q, begun_ns));
+	graphite_render_brief(render, true);
+	pick(&r->job);
+	graphite_render_brief(render, false);
+	if (r->status == -EAGAIN)
+		aside_start(&q->looking, &r->job, queryd_deadline_ns(q, begun_ns));
+	else
+		on_picked(&r->job, false);
 	return 0;
 }
 
@@ -180,11 +186,18 @@ static void search_free(struct search *s)
 	free(s);
 }
 
+static void find_within(struct search *s, bool brief)
+{
+	const struct graphite_ask ask = { s->route, s->form, s->keys, brief };
+
+	s->status = graphite_find(&ask, &s->body, &s->why);
+}
+
 static void find(struct aside_job *job)
 {
 	struct search *s = (struct search *)job;
 
-	s->status = graphite_find(s->route, s->form, s->keys, &s->body, &s->why);
+	find_within(s, false);
 }
 
 static void on_found(struct aside_job *job, bool late)
@@ -224,7 +237,11 @@ static unsigned serve_find(const struct search *wanted, const struct scope_keys 
 	s->job.run = find;
 	s->job.done = on_found;
 	buf_init(&s->body, (size_t)q->config->max_answer);
-	aside_start(&q->looking, &s->job, queryd_deadline_ns(q, s->begun_ns));
+	find_within(s, true);
+	if (s->status == -EAGAIN)
+		aside_start(&q->looking, &s->job, queryd_deadline_ns(q, s->begun_ns));
+	else
+		on_found(&s->job, false);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ struct graphite_case {
 static inline void graphite_case_init(struct graphite_case *c)
 {
 	memset(c, 0, sizeof(*c));
-	names_init(&c->names, 1000);
+	names_init(&c->names, 100000);
 	c->keys.names = &c->names;
 	c->limits = (struct query_limits){ 100, 10000, 1 << 20 };
 	buf_init(&c->body, 1 << 20);
@@ -42,6 +42,21 @@ static inline void graphite_case_release(struct graphite_case *c)
 static inline void graphite_case_name(struct graphite_case *c, const char *key, enum kind kind)
 {
 	assert_int_equal(names_add(&c->names, slice_text(key), 1u << stat_kind_index(kind)), 0);
+	assert_int_equal(names_settle(&c->names), 0);
+}
+
+/* So many keys `<prefix><number><suffix>` of one kind, without data. */
+static inline void graphite_case_names(struct graphite_case *c, const char *prefix, unsigned count,
+				       const char *suffix)
+{
+	char key[64];
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		(void)snprintf(key, sizeof(key), "%s%u%s", prefix, i, suffix);
+		assert_int_equal(names_add(&c->names, slice_text(key),
+					   1u << stat_kind_index(KIND_COUNTER)), 0);
+	}
 	assert_int_equal(names_settle(&c->names), 0);
 }
 

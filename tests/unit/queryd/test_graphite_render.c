@@ -219,6 +219,37 @@ static void what_is_too_much_is_refused(void **state)
 	assert_string_equal(c.why.error, "too_large");
 }
 
+static int look_up(struct graphite_render *r, bool brief)
+{
+	struct survey *survey;
+	int status;
+
+	graphite_render_brief(r, brief);
+	status = graphite_render_survey(r, &c.keys, &c.limits, &survey, &c.why);
+	if (status == 0)
+		assert_int_equal(survey_groups(survey), 3);
+	survey_free(survey);
+	return status;
+}
+
+/* Two paths: what the first one named must not be there twice when they are looked up again. */
+static void who_cannot_be_brief_begins_again(void **state)
+{
+	static struct form form;
+	struct graphite_render *r;
+
+	(void)state;
+	graphite_case_names(&c, "many.k", 20000, ".t");
+	assert_int_equal(form_read(&form, slice_text("target=many.k7.t.sum&target=many.*3999.t.sum"),
+				   slice_text("")), 0);
+	assert_int_equal(graphite_render_new(&form, GRAPHITE_CASE_NOW, &r, &c.why), 0);
+	c.limits.max_series = 3;
+	assert_int_equal(look_up(r, true), -EAGAIN);
+	assert_int_equal(look_up(r, false), 0); /* k7; k3999 and k13999 */
+	graphite_render_free(r);
+	form_release(&form);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -235,6 +266,7 @@ int main(void)
 		TEST(csv_is_a_line_a_point),
 		TEST(mistakes_are_answered_before_anything_is_read),
 		TEST(what_is_too_much_is_refused),
+		TEST(who_cannot_be_brief_begins_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

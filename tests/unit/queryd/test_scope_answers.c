@@ -132,7 +132,8 @@ static int find(struct graphite_case *c, enum route route, const char *query)
 	buf_reset(&c->body);
 	if (form_read(&form, slice_text(query), slice_text("")) < 0)
 		return -EINVAL;
-	status = graphite_find(route, &form, &c->keys, &c->body, &c->why);
+	status = graphite_find(&(struct graphite_ask){ route, &form, &c->keys, false }, &c->body,
+			       &c->why);
 	form_release(&form);
 	return status;
 }
