@@ -1,9 +1,12 @@
 """What queryd answers a second, beside a static file from nginx and Redis' own HMGET.
 
 Who is measured has core 0; who asks has core 1, as has Redis. A rate on the wall says what a shared machine left
-over, so beside it stands what a second of the server's CPU gave. Cells are written by tests/bench/cells.c.
+over, so beside it stands what a second of the server's CPU gave. Cells are written by tests/bench/cells.c:
+every key lives in each STEP-th of 30 days' hours, from another one on than its neighbours, so that who asks cold
+draws any of the keys and any of its hours, and meets all manifests and all of Redis' hashes.
 """
 import datetime
+import itertools
 import json
 import os
 import re
@@ -17,16 +20,18 @@ from conftest import Process, Stack, http, metrics, total, wait_for
 CONNECTIONS = 32
 PACE = 1200    # a million customers, a hundred questions a day each
 MERGED = 10000
+HOURS, STEP = 720, 30   # 24 hours of each key, a thirtieth of the keys in each hour
 BUSY_KEYS, BUSY_HOURS = 100000, 8
 
+# LuaJIT's generator is its own, not libc's; a script's first key differs from the next one's.
 ASK = """
 local hours = { %s }
-local keys, delay_ms = %d, %d
-local thread = 0
-function setup(t) thread = thread + 1; t:set("seed", thread) end
-function init() math.randomseed(seed) end
+local keys, step, delay_ms, first = %d, %d, %d, %d
+function init() math.randomseed(first) end
 function request()
-	return wrk.format("GET", "/q.k" .. math.random(0, keys - 1) .. "/median/" .. hours[math.random(#hours)])
+	local key = math.random(0, keys - 1)
+	local hour = math.random(0, #hours / step - 1) * step + key %% step + 1
+	return wrk.format("GET", "/q.k" .. key .. "/median/" .. hours[hour])
 end
 """
 DELAY = """
@@ -78,10 +83,10 @@ class Run:
         self.refused = int(refused.group(1)) if refused else 0
 
 
-def fill(stack, prefix, keys, unit, first, count, partials=1, *names):
+def fill(stack, prefix, keys, unit, first, count, partials=1, step=1, *names):
     """Cells, straight into Redis."""
     with subprocess.Popen([f"{BUILD}/bench/cells", prefix, str(keys), unit, str(first), str(count),
-                           str(partials), *names], stdout=subprocess.PIPE) as cells:
+                           str(partials), str(step), *names], stdout=subprocess.PIPE) as cells:
         said = subprocess.run(["redis-cli", "-s", stack.redis_socket, "--pipe"], stdin=cells.stdout,
                               capture_output=True, text=True, check=True).stdout
     assert cells.returncode == 0 and "errors: 0" in said, said
@@ -92,23 +97,46 @@ def spelt(hour):
     return f"{at:%Y-%m-%d}/{at.hour}"
 
 
-def script(stack, hours, keys, delay_ms=0):
-    """Uniform over keys and hours; with a delay, at random moments."""
-    path = f"{stack.folder}/ask-{delay_ms}.lua"
-    with open(path, "w") as out:
-        out.write(ASK % (", ".join(f'"{spelt(h)}"' for h in hours), keys, delay_ms)
-                  + (DELAY if delay_ms else ""))
-    return path
+class Questions:
+    """Scripts for wrk: any key and any of its hours, never the same row of them twice."""
+
+    def __init__(self, stack, hours, keys):
+        self.folder, self.keys = stack.folder, keys
+        self.hours = ", ".join(f'"{spelt(h)}"' for h in hours)
+        self.numbers = itertools.count(1)
+
+    def script(self, delay_ms=0, step=STEP):
+        """With a delay, at random moments; with a step of 1, any hour, whether the key has it or not."""
+        number = next(self.numbers)
+        path = f"{self.folder}/ask-{number}.lua"
+        with open(path, "w") as out:
+            out.write(ASK % (self.hours, self.keys, step, delay_ms, number) + (DELAY if delay_ms else ""))
+        return path
 
 
-def hmget(stack):
-    """Redis' HMGETs of one cell a second."""
+def cells_of(stack, hour, name):
+    """Redis' key of the cells among which a key's are, of one hour."""
     r = stack.redis()
-    cells = next(k for k in r.scan_iter(b"hg:*:c:*", count=10000) if r.hexists(k, b"dq.k1"))
+    at = datetime.datetime.fromtimestamp(hour * 3600, datetime.timezone.utc)
+    return next(k for k in r.scan_iter(f"hg:*:c:{at:%Y-%m-%dT%H}:*", count=10000) if r.hexists(k, name))
+
+
+def hmget(stack, hour):
+    """Redis' HMGETs of one cell a second."""
+    cells = cells_of(stack, hour, b"dq.k0")
     said = subprocess.run(pin(1, ["redis-benchmark", "-s", stack.redis_socket, "-n", "200000", "-c",
-                                  str(CONNECTIONS), "--csv", "HMGET", cells.decode(), "dq.k1"]),
+                                  str(CONNECTIONS), "--csv", "HMGET", cells.decode(), "dq.k0"]),
                           capture_output=True, text=True, check=True).stdout
     return float(said.splitlines()[-1].split(",")[1].strip('"'))
+
+
+def buckets(stack, keys, hour):
+    """Whether Redis keeps a hash here as it would with every key in every hour."""
+    r, cells = stack.redis(), cells_of(stack, hour, b"dq.k0")
+    whole = keys // len(list(r.scan_iter(b"hg:*:nf", count=10000)))
+    most = int(r.config_get("hash-max-listpack-entries")["hash-max-listpack-entries"])
+    print(f"  a hash of cells: {r.hlen(cells):,}, {r.object('encoding', cells).decode()}; with every key in "
+          f"every hour {whole:,}, {'hashtable' if whole > most else 'listpack'}", flush=True)
 
 
 def cache_rate(queryd, before):
@@ -119,9 +147,9 @@ def cache_rate(queryd, before):
     return f"{hits / max(hits + misses + stale, 1):.1%} of hours from the cache"
 
 
-def one_hour(stack, queryds, keys, hours, seconds):
+def one_hour(stack, queryds, questions, hours, seconds):
     """Hot and cold, beside the yardsticks."""
-    peers, path = {"Redis' HMGET": hmget(stack)}, f"/q.k1/median/{spelt(hours[0])}"
+    peers, path = {"Redis' HMGET": hmget(stack, hours[0])}, f"/q.k0/median/{spelt(hours[0])}"
     if shutil.which("nginx"):
         server = nginx(stack, json.dumps(http(queryds["cache"], path)[1]).encode())
         run = Run(server, "/answer.json", seconds)
@@ -132,31 +160,32 @@ def one_hour(stack, queryds, keys, hours, seconds):
         print("  nginx is not installed (Debian: nginx-light): no yardstick of HTTP")
     redis_rate = peers["Redis' HMGET"]
     print(f"  Redis' HMGET: {redis_rate:,.0f}/s")
-    cold = script(stack, hours, keys)
+    among = f"{questions.keys:,} keys x {len(hours)} hours"
     for what, name, how in (("hot", "cache", None), ("hot, cache = 0", "none", None),
-                            (f"cold, {keys:,} keys x {len(hours)} hours", "cache", cold)):
+                            (f"cold, {among}, those a key has", "cache", questions.script()),
+                            (f"cold, {among}, any", "cache", questions.script(step=1))):
         before = metrics(queryds[name])
         run = Run(queryds[name], path, seconds, how)
         ratios = ", ".join(f"{run.rate / peer:.2f} of {of}" for of, peer in peers.items())
         print(f"  queryd, {what}: {run.rate:,.0f} answers/s, {run.per_cpu:,.0f} a CPU second, p99 "
-              f"{run.p99:.1f} ms; {ratios}; {cache_rate(queryds[name], before)}; {run.refused} refused",
-              flush=True)
+              f"{run.p99:.1f} ms; {ratios}; {cache_rate(queryds[name], before)}; "
+              f"{run.refused / run.answers:.1%} no_data", flush=True)
 
 
-def paced(stack, relay, queryd, keys, hours, seconds):
+def paced(stack, relay, queryd, questions, seconds):
     """Cold at an even pace, alone and while a relay brings hours together."""
-    ask = script(stack, hours, keys, round(CONNECTIONS / PACE * 1e3))
     for what in ("alone", "while hours are compacted"):
         if what != "alone":
             relay.terminate()
             relay = stack.start_relay("busy", compact_every_ms="200ms", close_after_ms="0")
             wait_for(lambda: total(relay, "hourglass_relay_compacted_partials_total") > 0, "it compacts")
-        before = metrics(relay)
-        run = Run(queryd, "/", seconds, ask)
+        before, asked = metrics(relay), metrics(queryd)
+        run = Run(queryd, "/", seconds, questions.script(round(CONNECTIONS / PACE * 1e3)))
         moved = metrics(relay)["hourglass_relay_compacted_cells_total"] - \
             before["hourglass_relay_compacted_cells_total"]
         print(f"  queryd, cold, paced, {what}: {run.rate:,.0f} answers/s, p50 {run.half:.2f} ms, p99 "
-              f"{run.p99:.2f} ms; {run.refused} refused; {moved:,.0f} cells compacted", flush=True)
+              f"{run.p99:.2f} ms; {cache_rate(queryd, asked)}; {run.refused} refused; {moved:,.0f} cells "
+              f"compacted", flush=True)
 
 
 def long_ones(queryds, this_hour, today, seconds):
@@ -180,7 +209,7 @@ def long_ones(queryds, this_hour, today, seconds):
                   f"{run.half:.1f} ms, p99 {run.p99:.1f} ms; {points} points; {run.refused} refused", flush=True)
 
 
-def bench_answers(seconds, keys=1000000, hour_count=3):
+def bench_answers(seconds, keys=1000000):
     """All of it."""
     for tool in ("wrk", "redis-cli"):
         if not shutil.which(tool):
@@ -188,24 +217,29 @@ def bench_answers(seconds, keys=1000000, hour_count=3):
             return
     stack, now = Stack(), int(time.time())
     this_hour, today = now // 3600, now // 86400
-    hours = [this_hour - 3 - n for n in range(hour_count)]
+    hours = range(this_hour - HOURS, this_hour)
     try:
         stack.start_redis("--appendonly", "no")
         relay = stack.start_relay(compact_every_ms="0")
         began = time.monotonic()
-        fill(stack, "q.k", keys, "hour", hours[-1], hour_count)
+        fill(stack, "q.k", keys, "hour", hours[0], HOURS, 1, STEP, "names")
         fill(stack, "busy.k", BUSY_KEYS, "hour", this_hour - 60, BUSY_HOURS, 2)
-        fill(stack, "one.k", 1, "hour", this_hour - 720, 720)
+        fill(stack, "one.k", 1, "hour", hours[0], HOURS)
         fill(stack, "year.k", 1, "day", today - 365, 365)
-        fill(stack, "m.k", MERGED, "hour", this_hour - 2, 1, 1, "names")
+        fill(stack, "m.k", MERGED, "hour", this_hour - 2, 1, 1, 1, "names")
         used = stack.redis().info("memory")["used_memory"]
-        print(f"  {keys:,} keys x {hour_count} hours and more written into Redis, not through agents, in "
-              f"{time.monotonic() - began:.0f} s: {used / 1e6:,.0f} MB", flush=True)
-        queryds = {"cache": stack.start_queryd(), "none": stack.start_queryd("plain", cache=0)}
+        print(f"  {keys:,} keys x {HOURS // STEP} of {HOURS} hours each and more written into Redis, not through "
+              f"agents, in {time.monotonic() - began:.0f} s: {used / 1e6:,.0f} MB", flush=True)
+        buckets(stack, keys, hours[0])
+        names = {"max_names": keys + MERGED}
+        queryds = {"cache": stack.start_queryd(**names), "none": stack.start_queryd("plain", cache=0, **names)}
         for thread in os.listdir(f"/proc/{stack.redis_process.pid}/task"):
             os.sched_setaffinity(int(thread), {1 % CORES})
-        one_hour(stack, queryds, keys, hours, seconds)
+        for queryd in queryds.values():
+            wait_for(lambda: total(queryd, "hourglass_queryd_names") == keys + MERGED, "all names are read", 120)
+        questions = Questions(stack, hours, keys)
+        one_hour(stack, queryds, questions, hours, seconds)
         long_ones(queryds, this_hour, today, min(seconds, 5))
-        paced(stack, relay, queryds["cache"], keys, hours, seconds)
+        paced(stack, relay, queryds["cache"], questions, seconds)
     finally:
         stack.close()

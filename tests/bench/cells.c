@@ -2,11 +2,16 @@
 /*
  * cells.c - cells, manifests and names as relays would have written them, as commands for `redis-cli --pipe`.
  *
- *     cells PREFIX KEYS hour|day FIRST COUNT PARTIALS [names] | redis-cli --pipe
+ *     cells PREFIX KEYS hour|day FIRST COUNT PARTIALS STEP [names] | redis-cli --pipe
  *
- * Keys PREFIX0, PREFIX1..., each with VALUES samples in every one of COUNT hours (days) from FIRST on, a
- * number of hours (days) since 1970, in each of PARTIALS partials. By the project's own encodings; what
- * a million keys would take hours for through agents is there in seconds.
+ * Keys PREFIX0, PREFIX1... with VALUES samples an hour (day), in each of PARTIALS partials, in those of
+ * COUNT hours (days) from FIRST on, a number of hours (days) since 1970, where
+ *
+ *     (hour - FIRST) % STEP == key % STEP
+ *
+ * so with a STEP of 1 every key has every hour, and with one of 30 each hour has a thirtieth of the keys and
+ * each key a thirtieth of the hours; who asks can tell which. By the project's own encodings; what a
+ * million keys would take hours for through agents is there in seconds, for many cells go in one command.
  */
 #include "proto/cell.h"
 #include "proto/group.h"
@@ -23,8 +28,24 @@
 #define PARTITIONS  32 /* relays' default */
 #define VALUES      8
 #define FLUSH_BYTES ((size_t)1 << 20)
+#define TOGETHER    64 /* cells of a partition in a command */
+
+/* Cells of one partition and partial that wait for the others of their command. */
+struct pending {
+	struct buf bytes;
+	size_t count;
+	size_t ends[2 * TOGETHER]; /* of fields and cells in turn */
+};
+
+/* What is to be written. */
+struct order {
+	const char *prefix;
+	uint64_t keys, partials, step;
+	int64_t first, count;
+};
 
 static struct rkey_tags tags;
+static struct pending pending[PARTITIONS];
 static struct buf out;
 static bool days;
 
@@ -89,23 +110,63 @@ static void put_manifests(int64_t when, uint64_t pid)
 	}
 }
 
+static void flush_cells(uint32_t partition, int64_t when, uint64_t pid)
+{
+	struct pending *p = &pending[partition];
+	const char *tag = tags.tag[partition];
+	struct slice argv[2 + 2 * TOGETHER] = { slice_text("HSET") };
+	char key[RKEY_SIZE];
+	size_t from = 0, i;
+
+	if (p->count == 0)
+		return;
+	argv[1] = slice_text(days ? rkey_day_cells(tag, when, key) :
+				    rkey_cells(tag, when, pid, key));
+	for (i = 0; i < 2 * p->count; i++) {
+		argv[2 + i] = slice_of(p->bytes.data + from, p->ends[i] - from);
+		from = p->ends[i];
+	}
+	put(2 + 2 * p->count, argv);
+	buf_reset(&p->bytes);
+	p->count = 0;
+}
+
 static void put_cell(struct slice series, uint64_t number, int64_t when, uint64_t pid)
 {
 	static struct buf blob = { .ceiling = 4096 };
-	const char *tag = tags.tag[hash_partition(series, PARTITIONS)];
+	uint32_t partition = hash_partition(series, PARTITIONS);
+	struct pending *p = &pending[partition];
 	uint8_t field[RKEY_FIELD_SIZE];
-	char key[RKEY_SIZE];
-	struct slice argv[4] = { slice_text("HSET") };
 
 	make_cell(number, when, pid, &blob);
-	argv[1] = slice_text(days ? rkey_day_cells(tag, when, key) :
-				    rkey_cells(tag, when, pid, key));
-	argv[2] = rkey_field(KIND_DISTRIBUTION, series, field);
-	argv[3] = buf_view(&blob);
-	put(4, argv);
+	buf_put_slice(&p->bytes, rkey_field(KIND_DISTRIBUTION, series, field));
+	p->ends[2 * p->count] = p->bytes.size;
+	buf_put_slice(&p->bytes, buf_view(&blob));
+	p->ends[2 * p->count + 1] = p->bytes.size;
+	need(buf_status(&p->bytes) == 0, "no memory");
+	if (++p->count == TOGETHER)
+		flush_cells(partition, when, pid);
 }
 
-static void put_name(struct slice series, int64_t hour)
+static struct slice series_of(const struct order *o, uint64_t key, char text[LIMIT_SERIES_BYTES])
+{
+	return slice_of(text, (size_t)snprintf(text, LIMIT_SERIES_BYTES, "%s%" PRIu64, o->prefix, key));
+}
+
+/* One hour (day) of one partial. */
+static void put_cells(const struct order *o, int64_t when, uint64_t pid)
+{
+	char text[LIMIT_SERIES_BYTES];
+	uint64_t key;
+	uint32_t i;
+
+	for (key = (uint64_t)(when - o->first) % o->step; key < o->keys; key += o->step)
+		put_cell(series_of(o, key, text), key, when, pid);
+	for (i = 0; i < PARTITIONS; i++)
+		flush_cells(i, when, pid);
+}
+
+static void put_name(struct slice series, int64_t first_second, int64_t last_hour)
 {
 	const char *tag = tags.tag[hash_partition(series, PARTITIONS)];
 	uint8_t field[RKEY_FIELD_SIZE];
@@ -113,52 +174,59 @@ static void put_name(struct slice series, int64_t hour)
 	struct slice argv[4] = { slice_text("ZADD") };
 
 	argv[3] = rkey_field(KIND_DISTRIBUTION, series, field);
-	(void)snprintf(number, sizeof(number), "%" PRId64, hour * HOUR_SECONDS);
+	(void)snprintf(number, sizeof(number), "%" PRId64, first_second);
 	argv[1] = slice_text(rkey_names_first(tag, key));
 	argv[2] = slice_text(number);
 	put(4, argv);
-	(void)snprintf(number, sizeof(number), "%" PRId64, hour);
+	(void)snprintf(number, sizeof(number), "%" PRId64, last_hour);
 	argv[1] = slice_text(rkey_names_last(tag, key));
 	argv[2] = slice_text(number);
 	put(4, argv);
 }
 
-static void put_key(const char *prefix, uint64_t number, int64_t first, int64_t count,
-		    uint64_t partials, bool names)
+/* Known in the first hour, at one second or another of it. */
+static void put_names(const struct order *o)
 {
-	char series[256];
-	int64_t when;
-	uint64_t pid;
+	char text[LIMIT_SERIES_BYTES];
+	uint64_t key;
 
-	(void)snprintf(series, sizeof(series), "%s%" PRIu64, prefix, number);
-	for (when = first; when < first + count; when++) {
-		for (pid = 1; pid <= partials; pid++)
-			put_cell(slice_text(series), number, when, pid);
-	}
-	if (names)
-		put_name(slice_text(series), first + count - 1);
+	for (key = 0; key < o->keys; key++)
+		put_name(series_of(o, key, text),
+			 o->first * HOUR_SECONDS + (int64_t)(key % HOUR_SECONDS),
+			 o->first + o->count - 1);
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t keys, partials, i;
-	int64_t first, count, when;
-	bool names = argc == 8 && strcmp(argv[7], "names") == 0;
+	bool names = argc == 9 && strcmp(argv[8], "names") == 0;
+	struct order o;
+	int64_t when;
+	uint64_t pid;
+	uint32_t i;
 
-	need(argc == 7 || names, "PREFIX KEYS hour|day FIRST COUNT PARTIALS [names]");
-	keys = strtoull(argv[2], NULL, 10);
+	need(argc == 8 || names, "PREFIX KEYS hour|day FIRST COUNT PARTIALS STEP [names]");
 	days = strcmp(argv[3], "day") == 0;
-	first = strtoll(argv[4], NULL, 10);
-	count = strtoll(argv[5], NULL, 10);
-	partials = strtoull(argv[6], NULL, 10);
+	o = (struct order){
+		.prefix = argv[1],
+		.keys = strtoull(argv[2], NULL, 10),
+		.first = strtoll(argv[4], NULL, 10),
+		.count = strtoll(argv[5], NULL, 10),
+		.partials = strtoull(argv[6], NULL, 10),
+		.step = strtoull(argv[7], NULL, 10),
+	};
+	need(o.step > 0 && strlen(o.prefix) < 200, "STEP is 1 or more, PREFIX short");
 	rkey_tags_init(&tags, PARTITIONS);
 	buf_init(&out, FLUSH_BYTES * 2);
-	for (when = first; when < first + count; when++) {
-		for (i = 1; i <= partials; i++)
-			put_manifests(when, i);
+	for (i = 0; i < PARTITIONS; i++)
+		buf_init(&pending[i].bytes, FLUSH_BYTES);
+	for (when = o.first; when < o.first + o.count; when++) {
+		for (pid = 1; pid <= o.partials; pid++) {
+			put_manifests(when, pid);
+			put_cells(&o, when, pid);
+		}
 	}
-	for (i = 0; i < keys; i++)
-		put_key(argv[1], i, first, count, partials, names);
+	if (names)
+		put_names(&o);
 	need(buf_status(&out) == 0 && fwrite(out.data, 1, out.size, stdout) == out.size &&
 		     fflush(stdout) == 0, "cannot write");
 	return 0;
