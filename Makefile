@@ -15,7 +15,7 @@ V       ?= 0
 B       := $(BUILD)/$(MODE)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 
-# msgpack-c's pkg-config name: `msgpack` on Debian 12, `msgpack-c` on Debian 13 and Ubuntu 24.04.
+# msgpack-c's pkg-config name: `msgpack` on Debian 12 and Ubuntu 24.04, `msgpack-c` on Debian 13.
 MSGPACK  := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 PKGS_PURE   := libxxhash libisal libsodium $(MSGPACK)
 PKGS_DAEMON := libuv libmicrohttpd inih libsystemd jansson zlib

@@ -7,8 +7,9 @@
 set -eu
 
 codename=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}") || codename=
+# msgpack-c's package: renamed in Debian 13 and in Ubuntu after 24.04.
 case "$codename" in
-bookworm) msgpack=libmsgpack-dev ;;
+bookworm | noble) msgpack=libmsgpack-dev ;;
 *) msgpack=libmsgpack-c-dev ;;
 esac
 

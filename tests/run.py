@@ -39,7 +39,7 @@ def run_unit(build, names):
         except subprocess.TimeoutExpired as hang:
             output, code = (hang.stdout or b"").decode(errors="replace") + "\nhung", -1
         good = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", output))
-        bad = len(set(re.findall(r"\[  FAILED  \] (?!\d)(\w+)", output)))
+        bad = len(set(re.findall(r"(?m)\[  FAILED  \] (?!\d)(\w+)$", output)))
         skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] (\d+) test", output))
         if code != 0 and bad == 0 or good + bad + skipped == 0:
             bad = max(1, bad)

@@ -114,7 +114,8 @@ static void test_a_body_over_the_limit_is_413(void **state)
 {
 	static const char *const requests[] = {
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n01234567890",
-		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n",
+		/* One less than the number that libmicrohttpd 1.0 refuses by itself (below). */
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551614\r\n\r\n",
 		("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\nConnection: close\r\n"
 		 "\r\n8\r\n01234567\r\n3\r\n890\r\n0\r\n\r\n"),
 	};
@@ -129,6 +130,8 @@ static void test_a_body_over_the_limit_is_413(void **state)
 		assert_non_null(strstr(f->client.got, "\r\nContent-Security-Policy: default-src 'none'"));
 		assert_non_null(strstr(f->client.got, "\r\nContent-Type: text/plain\r\n"));
 	}
+	http_pair_get(f, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n");
+	assert_http_status(&f->client, "413");
 	assert_int_equal(f->calls, 0);
 	http_pair_finish(f);
 	f = http_pair_start(NULL);
