@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/encoding.h"
 
-#include "proto/slice.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -13,15 +11,11 @@
 #define GZIP_WINDOW (MAX_WBITS + 16) /* the 16 asks for gzip's frame instead of zlib's */
 #define GZIP_MEMORY 8                /* zlib's default: 256 KiB while it works */
 
+#define GZIP_PIECE  ((size_t)4096)
+#define GZIP_MOST   ((size_t)1 << 30)
+
 #define UNNAMED (-1)
 #define WHOLE   1000 /* q=1 */
-
-/* Weights in thousandths, or UNNAMED. */
-struct wishes {
-	int gzip;
-	int identity;
-	int any;
-};
 
 static bool is_blank(char c)
 {
@@ -72,7 +66,7 @@ static bool is_word(const char *text, size_t size, const char *word)
 }
 
 /* One member of the list, without its comma. */
-static void read_member(struct wishes *wishes, const char *text, size_t size)
+static void read_member(struct encoding_wishes *wishes, const char *text, size_t size)
 {
 	const char *semicolon = memchr(text, ';', size);
 	size_t name = semicolon ? (size_t)(semicolon - text) : size;
@@ -88,60 +82,63 @@ static void read_member(struct wishes *wishes, const char *text, size_t size)
 		wishes->any = weight;
 }
 
-static struct wishes read_wishes(const char *accept)
+void encoding_accept(struct encoding_wishes *wishes, const char *line)
 {
-	struct wishes wishes = { UNNAMED, UNNAMED, UNNAMED };
-
-	while (*accept) {
+	while (*line) {
 		size_t size;
 
-		accept += strspn(accept, ", \t");
-		size = strcspn(accept, ",");
-		read_member(&wishes, accept, size);
-		accept += size;
+		line += strspn(line, ", \t");
+		size = strcspn(line, ",");
+		read_member(wishes, line, size);
+		line += size;
 	}
-	return wishes;
 }
 
-bool encoding_is_gzip(const char *accept, size_t size)
+bool encoding_is_gzip(const struct encoding_wishes *wishes, size_t size)
 {
-	struct wishes wishes;
-	bool plain_refused;
+	int gzip = wishes->gzip == UNNAMED ? wishes->any : wishes->gzip;
+	bool plain_refused = wishes->identity == 0 ||
+			     (wishes->identity == UNNAMED && wishes->any == 0);
 
-	if (!accept || size == 0 || size > ENCODING_MOST)
-		return false;
-	wishes = read_wishes(accept);
-	if (wishes.gzip == UNNAMED)
-		wishes.gzip = wishes.any;
-	plain_refused = wishes.identity == 0 || (wishes.identity == UNNAMED && wishes.any == 0);
-	if (wishes.gzip <= 0 || wishes.gzip < wishes.identity)
+	if (size == 0 || gzip <= 0 || gzip < wishes->identity)
 		return false;
 	return plain_refused || size >= ENCODING_LEAST;
+}
+
+/* Compresses all that the stream has been given, into room that grows with what comes out. */
+static void deflate_all(z_stream *stream, struct buf *out)
+{
+	int status = Z_OK;
+
+	while (status != Z_STREAM_END) {
+		stream->next_out = buf_extend(out, GZIP_PIECE);
+		stream->avail_out = GZIP_PIECE;
+		if (!stream->next_out)
+			return;
+		status = deflate(stream, Z_FINISH);
+		assert(status == Z_OK || status == Z_STREAM_END);
+	}
+	buf_truncate(out, (size_t)stream->total_out);
 }
 
 int encoding_gzip(struct buf *body)
 {
 	z_stream stream = { .next_in = body->data, .avail_in = (uInt)body->size };
 	struct buf packed;
-	size_t bound;
-	int status;
 
-	assert(body->size <= ENCODING_MOST);
+	assert(body->size <= GZIP_MOST);
 	if (deflateInit2(&stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
-	bound = deflateBound(&stream, (uLong)body->size);
-	buf_init(&packed, bound);
-	stream.next_out = buf_extend(&packed, bound);
-	stream.avail_out = (uInt)bound;
-	if (stream.next_out) {
-		status = deflate(&stream, Z_FINISH);
-		assert(status == Z_STREAM_END);
-	}
+	/* What cannot be compressed becomes longer. */
+	buf_init(&packed, deflateBound(&stream, (uLong)body->size) + GZIP_PIECE);
+	buf_reserve(&packed, body->size / 8 + GZIP_PIECE);
+	deflate_all(&stream, &packed);
 	(void)deflateEnd(&stream);
-	if (buf_status(&packed) < 0)
+	if (buf_status(&packed) < 0) {
+		buf_release(&packed);
 		return -ENOMEM;
-	buf_truncate(&packed, (size_t)stream.total_out);
+	}
 	buf_release(body);
 	*body = packed;
 	return 0;

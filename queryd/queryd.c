@@ -77,7 +77,7 @@ unsigned queryd_refuse_store(struct queryd *q, struct http_request *request, int
 	if (log)
 		log_spoilt(*log, status);
 	refuse_store(&why, status, store_problem(q));
-	return respond_refusal(request, q->config, &why);
+	return respond_refusal(request, &q->responder, &why);
 }
 
 bool queryd_knows_names(struct queryd *q, struct http_request *request, unsigned *sent)
@@ -90,7 +90,7 @@ bool queryd_knows_names(struct queryd *q, struct http_request *request, unsigned
 	(void)route_refuse(&why, 503, "store_unavailable", "%s",
 			   fleet_is_known(&q->fleet) ? "the keys are being read; ask again" :
 						       store_problem(q));
-	*sent = respond_refusal(request, q->config, &why);
+	*sent = respond_refusal(request, &q->responder, &why);
 	return false;
 }
 
@@ -122,7 +122,7 @@ static unsigned answer_health(struct queryd *q, struct http_request *request, bo
 
 	buf_init(&body, (size_t)q->config->max_answer);
 	buf_put_text(&body, ready ? "{\"ready\":true}\n" : "{\"alive\":true}\n");
-	return respond_json(request, q->config, 200, &body);
+	return respond_json(request, &q->responder, 200, &body);
 }
 
 static void refresh_gauges(struct queryd *q)
@@ -213,9 +213,9 @@ void queryd_serve(void *queryd, struct http_request *request)
 		status = route_refuse(&why, 405, "bad_method", "only GET and HEAD are served here");
 	}
 	if (queryd_admit(q, request, &asked, &scope, &unfit) < 0)
-		sent = respond_refusal(request, q->config, &unfit);
+		sent = respond_refusal(request, &q->responder, &unfit);
 	else
-		sent = status < 0 ? respond_refusal(request, q->config, &why) :
+		sent = status < 0 ? respond_refusal(request, &q->responder, &why) :
 				    serve(q, request, &asked, scope, begun_ns);
 	if (sent > 0)
 		queryd_count(q, asked.route, sent, begun_ns);
@@ -376,6 +376,7 @@ static int start(struct queryd *q)
 	status = status ? status : uv_prepare_init(&q->loop, &q->prepare);
 	if (status < 0)
 		return status;
+	respond_init(&q->responder, q->config, &q->loop);
 	q->timer.data = q;
 	q->prepare.data = q;
 	status = start_redis(q);
@@ -422,7 +423,7 @@ int queryd_run(struct config *config, int argc, char **argv)
 		status = q->local_exit;
 	}
 	/* After a drain that came too late, what runs in other threads still has parts of q. */
-	while (aside_busy(&q->looking) || aside_busy(&q->merging))
+	while (aside_busy(&q->looking) || aside_busy(&q->merging) || respond_busy(&q->responder))
 		uv_run(&q->loop, UV_RUN_ONCE);
 	cache_free(q->cache);
 	tokens_release(&q->tokens);

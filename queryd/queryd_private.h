@@ -44,6 +44,7 @@ struct queryd {
 	uv_prepare_t prepare; /* before a turn's commands leave */
 	unsigned ticks;
 	int64_t drain_by_ms; /* 0: not draining */
+	struct responder responder;
 	struct metrics metrics;
 	struct tokens tokens;
 	struct http_request *local; /* of --get, until it is handed over */

@@ -6,9 +6,11 @@
 #include "queryd/etag.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define HEADERS_MAX    10
 #define REFUSAL_BYTES  8192
+#define PACK_WAIT_MS   2000 /* what has waited longer is sent plain */
 #define JSON_TYPE      "application/json"
 /* An answer is data: a browser that is made to show it runs and loads nothing of it. */
 #define RESPOND_POLICY "default-src 'none'; frame-ancestors 'none'"
@@ -21,14 +23,14 @@ static unsigned out_of_memory(struct http_request *request)
 }
 
 /* The answer outgrew its ceiling. */
-static unsigned too_large(struct http_request *request, const struct config *config,
+static unsigned too_large(struct http_request *request, struct responder *to,
 			  struct buf *body)
 {
 	struct route_refusal why;
 
 	buf_release(body);
 	(void)route_refuse(&why, 413, "too_large", "the answer would be too long (max_answer); ask for less");
-	return respond_refusal(request, config, &why);
+	return respond_refusal(request, to, &why);
 }
 
 /* What an answer says beside its body. */
@@ -39,9 +41,10 @@ struct reply {
 	bool gzip;        /* the body is, or would be */
 };
 
-static void send_reply(struct http_request *request, const struct config *config,
+static void send_reply(struct http_request *request, const struct responder *to,
 		       const struct reply *reply, struct buf *body)
 {
+	const struct config *config = to->config;
 	const char *origin = http_header(request, "Origin");
 	struct http_header headers[HEADERS_MAX] = {
 		{ "X-Content-Type-Options", "nosniff" },
@@ -70,44 +73,145 @@ static void send_reply(struct http_request *request, const struct config *config
 	http_reply(request, reply->status, reply->type, body, headers, count);
 }
 
-static bool wants_gzip(const struct http_request *request, const struct buf *body)
+/* ---- in which form ------------------------------------------------------------------------- */
+
+static void on_accept(void *wishes, const char *line)
 {
-	return buf_status(body) == 0 &&
-	       encoding_is_gzip(http_header(request, "Accept-Encoding"), body->size);
+	encoding_accept(wishes, line);
 }
 
-/* Sends the body, in the form that the client takes, or why it failed. */
-static unsigned respond(struct http_request *request, const struct config *config,
-			struct reply *reply, struct buf *body)
+static bool wants_gzip(const struct http_request *request, const struct buf *body)
 {
-	if (!reply->etag && wants_gzip(request, body))
-		reply->gzip = encoding_gzip(body) == 0;
+	struct encoding_wishes wishes = ENCODING_NO_WISHES;
+
+	if (buf_status(body) < 0)
+		return false;
+	http_header_each(request, "Accept-Encoding", on_accept, &wishes);
+	return encoding_is_gzip(&wishes, body->size);
+}
+
+/* An answer that is compressed beside the loop. */
+struct packed {
+	struct aside_job job; /* first */
+	struct responder *to;
+	struct http_request *request;
+	struct reply reply;
+	struct buf body;
+	size_t waiting_bytes;
+};
+
+static void pack(struct aside_job *job)
+{
+	struct packed *p = (struct packed *)job;
+
+	p->reply.gzip = encoding_gzip(&p->body) == 0;
+}
+
+static void on_packed(struct aside_job *job, bool late)
+{
+	struct packed *p = (struct packed *)job;
+
+	(void)late; /* then it is plain */
+	p->to->waiting_bytes -= p->waiting_bytes;
+	send_reply(p->request, p->to, &p->reply, &p->body);
+	free(p);
+}
+
+/* Sends the body once it is compressed; false when it must go out as it is. */
+static bool send_packed(struct http_request *request, struct responder *to,
+			const struct reply *reply, struct buf *body)
+{
+	uint64_t deadline_ns = uv_hrtime() + PACK_WAIT_MS * UINT64_C(1000000);
+	struct packed *p;
+
+	if (body->size > RESPOND_WAITING - to->waiting_bytes)
+		return false;
+	p = malloc(sizeof(*p));
+	if (!p)
+		return false;
+	*p = (struct packed){
+		.job = { .run = pack, .done = on_packed },
+		.to = to,
+		.request = request,
+		.reply = *reply,
+		.body = *body,
+		.waiting_bytes = body->size,
+	};
+	to->waiting_bytes += body->size;
+	buf_init(body, body->ceiling);
+	aside_start(&to->packing, &p->job, deadline_ns);
+	return true;
+}
+
+/* Sends the body, in the form that the client takes, or why it failed. What has a tag is in its form
+ * already. */
+static unsigned respond(struct http_request *request, struct responder *to, struct reply *reply,
+			struct buf *body)
+{
+	bool pack_it = !reply->etag && wants_gzip(request, body);
+
 	if (buf_status(body) == -ENOBUFS)
-		return too_large(request, config, body);
+		return too_large(request, to, body);
 	if (buf_status(body) < 0) {
 		buf_release(body);
 		return out_of_memory(request);
 	}
-	send_reply(request, config, reply, body);
+	if (pack_it && body->size <= RESPOND_AT_ONCE)
+		reply->gzip = encoding_gzip(body) == 0;
+	else if (pack_it && send_packed(request, to, reply, body))
+		return reply->status;
+	send_reply(request, to, reply, body);
 	return reply->status;
 }
 
-unsigned respond_json(struct http_request *request, const struct config *config, unsigned status,
+void respond_init(struct responder *to, const struct config *config, uv_loop_t *loop)
+{
+	*to = (struct responder){ .config = config };
+	aside_init(&to->packing, loop);
+}
+
+bool respond_busy(const struct responder *to)
+{
+	return aside_busy(&to->packing);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+unsigned respond_json(struct http_request *request, struct responder *to, unsigned status,
 		      struct buf *body)
 {
 	struct reply reply = { .status = status, .type = JSON_TYPE };
 
-	return respond(request, config, &reply, body);
+	return respond(request, to, &reply, body);
+}
+
+struct match {
+	const char *etag;
+	bool has;
+};
+
+static void on_match(void *arg, const char *line)
+{
+	struct match *match = arg;
+
+	match->has |= etag_matches(line, match->etag);
+}
+
+/* Whether the client has that form already. */
+static bool has_form(const struct http_request *request, const char *etag)
+{
+	struct match match = { .etag = etag };
+
+	http_header_each(request, "If-None-Match", on_match, &match);
+	return match.has;
 }
 
 bool respond_form(struct http_request *request, const char *plain, struct buf *body,
 		  struct respond_form *form)
 {
-	const char *has = http_header(request, "If-None-Match");
-
 	*form = (struct respond_form){ .gzip = wants_gzip(request, body) };
 	etag_form(plain, form->gzip, form->etag);
-	if (etag_matches(has, form->etag)) {
+	if (has_form(request, form->etag)) {
 		buf_release(body);
 		return false;
 	}
@@ -118,7 +222,7 @@ bool respond_form(struct http_request *request, const char *plain, struct buf *b
 	return true;
 }
 
-unsigned respond_tagged(struct http_request *request, const struct config *config,
+unsigned respond_tagged(struct http_request *request, struct responder *to,
 			const char *etag, struct buf *body)
 {
 	struct respond_form form;
@@ -128,25 +232,25 @@ unsigned respond_tagged(struct http_request *request, const struct config *confi
 		reply.status = 304;
 	reply.etag = form.etag;
 	reply.gzip = form.gzip;
-	return respond(request, config, &reply, body);
+	return respond(request, to, &reply, body);
 }
 
-unsigned respond_text(struct http_request *request, const struct config *config, const char *type,
+unsigned respond_text(struct http_request *request, struct responder *to, const char *type,
 		      struct buf *body)
 {
 	struct reply reply = { .status = 200, .type = type };
 
-	return respond(request, config, &reply, body);
+	return respond(request, to, &reply, body);
 }
 
-unsigned respond_refusal(struct http_request *request, const struct config *config,
+unsigned respond_refusal(struct http_request *request, struct responder *to,
 			 const struct route_refusal *why)
 {
 	struct buf body;
 
 	buf_init(&body, REFUSAL_BYTES);
 	answer_refusal(&body, why);
-	return respond_json(request, config, why->status, &body);
+	return respond_json(request, to, why->status, &body);
 }
 
 unsigned respond_metrics(struct http_request *request, struct buf *body)

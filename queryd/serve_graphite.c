@@ -45,7 +45,7 @@ struct search {
 static unsigned refuse(struct queryd *q, struct http_request *request, int status,
 		       const struct route_refusal *why)
 {
-	return status == -EINVAL ? respond_refusal(request, q->config, why) :
+	return status == -EINVAL ? respond_refusal(request, &q->responder, why) :
 				   queryd_refuse_store(q, request, status, NULL);
 }
 
@@ -65,8 +65,8 @@ static unsigned answer_render(struct queryd *q, struct http_request *request,
 		return refuse(q, request, status, &why);
 	}
 	return graphite_render_csv(render) ?
-		       respond_text(request, q->config, "text/csv; charset=utf-8", &body) :
-		       respond_json(request, q->config, 200, &body);
+		       respond_text(request, &q->responder, "text/csv; charset=utf-8", &body) :
+		       respond_json(request, &q->responder, 200, &body);
 }
 
 static void end_render(struct rendering *r, unsigned sent)
@@ -208,7 +208,7 @@ static void on_found(struct aside_job *job, bool late)
 	unsigned sent;
 
 	if (status == 0) {
-		sent = respond_json(s->request, q->config, 200, &s->body);
+		sent = respond_json(s->request, &q->responder, 200, &s->body);
 	} else {
 		buf_release(&s->body);
 		sent = refuse(q, s->request, status, &s->why);
@@ -253,13 +253,13 @@ static unsigned serve_constant(struct queryd *q, struct http_request *request, e
 	buf_init(&body, (size_t)q->config->max_answer);
 	if (route == ROUTE_VERSION) {
 		buf_put_text(&body, VERSION);
-		return respond_text(request, q->config, "text/plain; charset=utf-8", &body);
+		return respond_text(request, &q->responder, "text/plain; charset=utf-8", &body);
 	}
 	if (route == ROUTE_FUNCTIONS)
 		graphite_answer_functions(&body);
 	else
 		buf_put_text(&body, "[]\n"); /* there are no events */
-	return respond_json(request, q->config, 200, &body);
+	return respond_json(request, &q->responder, 200, &body);
 }
 
 static bool is_form(const struct http_request *request)

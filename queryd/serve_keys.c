@@ -47,7 +47,7 @@ static void on_listed(struct aside_job *job, bool late)
 		buf_release(&l->body);
 		sent = queryd_refuse_store(q, l->request, -EBUSY, NULL);
 	} else {
-		sent = respond_json(l->request, q->config, 200, &l->body);
+		sent = respond_json(l->request, &q->responder, 200, &l->body);
 	}
 	queryd_count(q, ROUTE_KEYS, sent, l->begun_ns);
 	scope_release(l->keys);
@@ -66,7 +66,7 @@ unsigned serve_keys(struct queryd *q, struct http_request *request,
 		return sent;
 	buf_init(&body, (size_t)q->config->max_answer);
 	if (put_page(asked, keys, QUERYD_FEW_NAMES, &body))
-		return respond_json(request, q->config, 200, &body);
+		return respond_json(request, &q->responder, 200, &body);
 	l = calloc(1, sizeof(*l));
 	if (l)
 		l->keys = scope_hold(keys);

@@ -79,7 +79,7 @@ static void on_fetched(void *arg, int status, void *survey)
 		status = put_answer(m, survey, &body);
 	}
 	if (status == 0) {
-		sent = respond_json(m->request, q->config, 200, &body);
+		sent = respond_json(m->request, &q->responder, 200, &body);
 	} else {
 		buf_release(&body);
 		sent = queryd_refuse_store(q, m->request, status, &match);
@@ -122,7 +122,7 @@ static void on_built(struct aside_job *job, bool late)
 		return;
 	}
 	survey_free(m->survey);
-	sent = status == -EINVAL ? respond_refusal(m->request, q->config, &m->why) :
+	sent = status == -EINVAL ? respond_refusal(m->request, &q->responder, &m->why) :
 				   queryd_refuse_store(q, m->request, status, NULL);
 	queryd_count(q, m->asked.route, sent, m->begun_ns);
 	many_free(m);

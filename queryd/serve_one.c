@@ -33,16 +33,16 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 	about->key = plan_key(plan);
 	if (result.outcome != PLAN_VALUE) {
 		answer_explain(&why, about, &result);
-		return respond_refusal(question->request, q->config, &why);
+		return respond_refusal(question->request, &q->responder, &why);
 	}
 	about->verdict = queryd_verdict(q, about->to_hour);
 	buf_init(&body, (size_t)q->config->max_answer);
 	buf_reserve(&body, ONE_BYTES);
 	answer_result(&body, about, &result);
 	if (about->route != ROUTE_HOUR && about->route != ROUTE_DAY)
-		return respond_json(question->request, q->config, 200, &body);
+		return respond_json(question->request, &q->responder, 200, &body);
 	etag_make(about, question->kind, plan_digest(plan), question->now_second, etag);
-	return respond_tagged(question->request, q->config, etag, &body);
+	return respond_tagged(question->request, &q->responder, etag, &body);
 }
 
 static void on_fetched(void *arg, int status, void *plan)

@@ -57,8 +57,12 @@ void http_close(struct http_server *s, void (*done)(void *arg), void *arg);
 const char *http_method(const struct http_request *r);      /* GET, HEAD, POST... */
 struct slice http_path(const struct http_request *r);       /* raw, without the query */
 struct slice http_query(const struct http_request *r);      /* raw, without the `?` */
-const char *http_header(const struct http_request *r, const char *name); /* or NULL */
+const char *http_header(const struct http_request *r, const char *name); /* the first, or NULL */
 struct slice http_body(const struct http_request *r);       /* borrowed */
+
+/* Calls each() with the value of every line of a header: those of a list are one list (RFC 9110, 5.3). */
+void http_header_each(const struct http_request *r, const char *name,
+		      void (*each)(void *arg, const char *value), void *arg);
 
 /* A GET that no client has sent, for a handler of the same program: it answers as if one had, without
  * headers. replied gets what http_reply is given, the body borrowed, and the request is over.

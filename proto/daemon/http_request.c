@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A body over the limit is read on and thrown away up to here, so that its sender gets to
  * read the 413; who sends more is cut off. */
@@ -240,6 +241,33 @@ const char *http_header(const struct http_request *r, const char *name)
 	if (r->local != NULL)
 		return NULL;
 	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+struct request_lines {
+	const char *name;
+	void (*each)(void *arg, const char *value);
+	void *arg;
+};
+
+static enum MHD_Result request_on_line(void *lines, enum MHD_ValueKind kind, const char *name,
+				       const char *value)
+{
+	const struct request_lines *l = lines;
+
+	(void)kind;
+	if (value != NULL && strcasecmp(name, l->name) == 0)
+		l->each(l->arg, value);
+	return MHD_YES;
+}
+
+void http_header_each(const struct http_request *r, const char *name,
+		      void (*each)(void *arg, const char *value), void *arg)
+{
+	struct request_lines lines = { .name = name, .each = each, .arg = arg };
+
+	if (r->local == NULL)
+		(void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, request_on_line,
+						&lines);
 }
 
 struct slice http_body(const struct http_request *r)

@@ -40,8 +40,10 @@ def test_curl_gets_the_same_compressed_and_plain(stack):
         assert unpacked == plain and 0 < packed_size < size / 1.5
         assert headers["x-content-type-options"] == "nosniff"
     for asked, *more in ((SHORT, "--compressed"), (LONG, "-H", "Accept-Encoding: gzip;q=0, *"),
+                         (LONG, "-H", "Accept-Encoding: gzip", "-H", "Accept-Encoding: gzip;q=0"),
                          (LONG, "-H", "Accept-Encoding: br"), ("/metrics", "--compressed")):
         assert "content-encoding" not in curl(queryd, asked, *more)[1]
+    assert "content-encoding" in curl(queryd, LONG, "-H", "Accept-Encoding: br", "-H", "Accept-Encoding: gzip", "-I")[1]
     assert "content-encoding" in curl(queryd, SHORT, "-H", "Accept-Encoding: gzip, identity;q=0", "-I")[1]
     printed = subprocess.run([f"{BUILD}/hourglass-queryd", "-o", f"redis=unix://{stack.redis_socket}",
                               "--get", LONG],
@@ -56,8 +58,32 @@ def check_tags(queryd, path):
     tags = [curl(queryd, path, *form)[1]["etag"] for form in forms]
     assert tags[0] != tags[1] and all(tag[0] == tag[-1] == '"' for tag in tags)
     for form in (0, 1):
-        for has, expected in ((tags[form], 304), ("W/" + tags[form], 304), (", ".join(tags), 304), ("*", 304),
+        for has, expected in ((tags[form], 304), ("W/" + tags[form], 304), (", ".join(tags), 304),
+                              (f'"x"\r\nIf-None-Match: {tags[form]}', 304), ("*", 304),
                               (tags[1 - form], 200)):
             status, headers, body, _ = curl(queryd, path, *forms[form], "-H", f"If-None-Match: {has}")
             assert (status, headers["etag"]) == (expected, tags[form]), (has, form)
             assert headers["vary"] == "Accept-Encoding" and bool(body) == (expected == 200)
+
+
+def test_long_answers_are_compressed_beside_the_loop(stack):
+    """A year of hours of every stat of a key is 2.5 MB, most of it null."""
+    _, agent, queryd = stack.start_all(relays=1)
+    day = past_day()
+    send(agent, "\n".join(f"long.key:{n}|ms|T{day + 60 * n}" for n in range(20)))
+    wait_for(lambda: b'"count":20' in curl(queryd, "/long.key")[2], "the key is there")
+    wait_for(lambda: b"long.key" in curl(queryd, "/v1/keys")[2], "and its name")
+    path = f"/render?target=long.key.*&target=long.key.m*&from={day - 398 * 86400}&until={day + 86400}&maxDataPoints=9600"
+    _, headers, plain, size = curl(queryd, path)
+    assert "content-encoding" not in headers and size > 2 << 20
+    runs = [subprocess.Popen(["curl", "-sS", "--compressed", "-w", "%{stderr}%{size_download}", f"http://{queryd.listen}{path}"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
+    for run in runs:
+        unpacked, packed_size = run.communicate(timeout=60)
+        assert run.returncode == 0 and unpacked == plain and int(packed_size) < size / 5
+    _, headers, body, _ = curl(queryd, path, "-I", "-H", "Accept-Encoding: gzip")
+    assert headers["content-encoding"] == "gzip" and not body
+    # Who goes away meanwhile takes nothing along.
+    subprocess.run(["curl", "-sS", "--compressed", "-m", "0.2", f"http://{queryd.listen}{path}"], capture_output=True,
+                   timeout=60, check=False)
+    assert curl(queryd, path, "--compressed")[2] == plain
