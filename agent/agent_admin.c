@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent_private.h"
 
-#include "proto/err.h"
+#include "proto/daemon/advice.h"
 #include "proto/net/addr.h"
 
 /* ---- what it shows ---- */
@@ -133,8 +133,7 @@ int agent_open_admin(struct agent *a)
 		return status;
 	status = admin_listen(&a->loop, a->config->admin, &a->admin_source, &a->admin);
 	if (status < 0)
-		log_error("listen_failed", "address=%s err=%s", a->config->admin,
-			  err_name(status));
+		advice_listen(a->config->admin, status);
 	if (status == 0)
 		a->admin_source.open = a->config->allow_open ||
 				       (addr_parse(slice_text(http_address(a->admin)), &at) == 0 &&

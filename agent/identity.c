@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/identity.h"
 
+#include "proto/daemon/advice.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
@@ -90,6 +91,7 @@ static int identity_load(int folder, struct identity *id)
 int identity_open(struct identity *id, const char *state_dir)
 {
 	char text[IDENTITY_TEXT_SIZE], quoted[LOG_QUOTE_SIZE];
+	const char *hint;
 	int folder, status;
 
 	*id = (struct identity){ .lock = -1 };
@@ -104,9 +106,12 @@ int identity_open(struct identity *id, const char *state_dir)
 	if (folder >= 0)
 		close(folder);
 	if (status < 0) {
-		log_error("identity_failed", "state_dir=%s err=%s%s",
+		hint = status == ERR_MALFORMED ?
+			       "its file agent_id is damaged: put it back, or empty the folder" :
+			       advice_folder(status);
+		log_error("identity_failed", "state_dir=%s err=%s%s%s%s",
 			  log_quote(slice_text(state_dir), quoted), err_name(status),
-			  status == -EBUSY ? " hint=\"another agent uses this folder\"" : "");
+			  *hint ? " hint=\"" : "", hint, *hint ? "\"" : "");
 		identity_close(id);
 		return status;
 	}

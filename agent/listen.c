@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/listen.h"
 
+#include "proto/daemon/advice.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
 #include "proto/net/socket.h"
@@ -75,8 +76,7 @@ int listen_bind(const char *list, const struct addr *at, bool reuse_port, int *f
 	int status = socket_bind(at, flags, fd);
 
 	if (status < 0)
-		log_error("listen_failed", "address=%s err=%s", addr_format(at, text),
-			  err_name(status));
+		advice_listen(addr_format(at, text), status);
 	/* As on loopback, whoever is on this host may send. */
 	else if (at->host[0] == '/' && chmod(at->host, 0666) < 0)
 		log_warn("socket_mode", "path=%s err=%s", at->host, err_name(-errno));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/queryd.h"
 
+#include "proto/daemon/advice.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
 #include "proto/hour.h"
@@ -393,8 +394,7 @@ static int start(struct queryd *q)
 	status = http_listen(&q->loop, q->config->listen, "http", &options, queryd_serve, q,
 			     &q->http);
 	if (status < 0) {
-		log_error("listen_failed", "address=%s err=%s", q->config->listen,
-			  err_name(status));
+		advice_listen(q->config->listen, status);
 		return status;
 	}
 	log_info("listening", "listen=%s redis=%s", http_address(q->http),
@@ -419,7 +419,7 @@ int queryd_run(struct config *config, int argc, char **argv)
 	status = start(q);
 	if (status == 0) {
 		uv_run(&q->loop, UV_RUN_DEFAULT);
-		log_info("stopped", "%s", "");
+		log_info("stopped", "");
 		status = q->local_exit;
 	}
 	/* After a drain that came too late, what runs in other threads still has parts of q. */

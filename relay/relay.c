@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay/relay.h"
 
+#include "proto/daemon/advice.h"
 #include "proto/daemon/life.h"
-#include "proto/err.h"
 #include "relay/admin.h"
 #include "relay/compaction.h"
 #include "relay/effects.h"
@@ -412,7 +412,7 @@ static int relay_listen(struct relay *r)
 		rc = admin_listen(&r->loop, c->admin, &r->admin, &r->http);
 	}
 	if (rc < 0) {
-		log_error("listen_failed", "address=%s err=%s", what, err_name(rc));
+		advice_listen(what, rc);
 		return rc;
 	}
 	config_advertise(c, server_address(&r->server), r->advertise);

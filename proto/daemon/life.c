@@ -15,6 +15,7 @@
 
 static const int life_signals[] = { SIGTERM, SIGINT, SIGHUP };
 
+#define LIFE_SAME_WISH_MS 200
 #define LIFE_SIGNALS (sizeof(life_signals) / sizeof(life_signals[0]))
 
 static int64_t life_clock_us(clockid_t clock)
@@ -61,11 +62,14 @@ static void life_on_end(uv_signal_t *handle, int number)
 {
 	struct life *l = handle->data;
 
+	if (l->draining && life_monotonic_ms() - l->drain_ms < LIFE_SAME_WISH_MS)
+		return;
 	if (l->draining) {
 		log_warn("killed", "signal=%d reason=second_signal", number);
 		_exit(1);
 	}
 	l->draining = true;
+	l->drain_ms = life_monotonic_ms();
 	log_info("draining", "signal=%d", number);
 	l->events.drain(l->arg);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/store/redis_link.h"
 
+#include "proto/daemon/advice.h"
 #include "proto/daemon/life.h"
 #include "proto/err.h"
 #include "proto/store/redis_link_private.h"
@@ -92,13 +93,15 @@ static void log_failure(struct redis_link *l, bool was_up, int reason)
 {
 	bool ours = reason <= -1000 && reason > -2000;
 	const char *text = ours ? err_text(reason) : uv_strerror(reason);
+	const char *hint = advice_redis(l->reason, reason);
 	char quoted[LOG_QUOTE_SIZE];
 
 	if (reason == 0 || !log_allowed(&l->log_limit, (int64_t)uv_now(l->loop), NULL))
 		return;
-	log_warn(was_up ? "redis_down" : "redis_unreachable", "endpoint=%s err=%s reason=%s",
+	log_warn(was_up ? "redis_down" : "redis_unreachable", "endpoint=%s err=%s reason=%s%s%s%s",
 		 l->endpoint, ours ? err_name(reason) : uv_err_name(reason),
-		 log_quote(slice_text(l->reason[0] ? l->reason : text), quoted));
+		 log_quote(slice_text(l->reason[0] ? l->reason : text), quoted),
+		 *hint ? " hint=\"" : "", hint, *hint ? "\"" : "");
 }
 
 /* The stream is gone. A callback in here may call redis_close, which then closes the handles

@@ -1,5 +1,6 @@
 """What an operator types: help, checks, mistakes."""
 import os
+import socket
 import subprocess
 
 import pytest
@@ -88,3 +89,32 @@ def test_the_password_of_redis_is_shown_nowhere(daemon):
     refused = run(daemon, "-o", "redis=redis://metrics:hunter2@store:port", "--check")
     assert refused.returncode == 2 and "redis://***@store:port" in refused.stderr
     assert "hunter2" not in dumped.stdout + refused.stderr
+
+
+@pytest.mark.parametrize("daemon,options,words", [
+    ("agent", ["listen=udp://127.0.0.1:{taken}"], ["listen_failed", "{taken}", "EADDRINUSE", "ss -lntup"]),
+    ("agent", ["admin=127.0.0.1:{taken}"], ["listen_failed", "{taken}", "EADDRINUSE", "ss -lntup"]),
+    ("agent", ["listen=udp://nohost.invalid:8125"], ["listen_failed", "nohost.invalid", "does not resolve"]),
+    ("agent", ["listen=unix:///nowhere/at/all"], ["listen_failed", "/nowhere/at/all", "make it first"]),
+    ("agent", ["state_dir=/nowhere/at/all"], ["identity_failed", "/nowhere/at/all", "make it first"]),
+    ("agent", ["state_dir=/etc/passwd"], ["identity_failed", "/etc/passwd", "name a folder"]),
+    ("relay", ["listen=127.0.0.1:{taken}"], ["listen_failed", "{taken}", "EADDRINUSE", "ss -lntup"]),
+    ("queryd", ["listen=127.0.0.1:{taken}"], ["listen_failed", "{taken}", "EADDRINUSE", "ss -lntup"]),
+])
+def test_what_keeps_a_daemon_from_starting_is_named_with_what_to_do(daemon, options, words):
+    ports = {"agent": ["listen=udp://127.0.0.1:0", "admin=127.0.0.1:0"],
+             "relay": ["listen=127.0.0.1:0", "admin=127.0.0.1:0"], "queryd": ["listen=127.0.0.1:0"]}
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as packets:
+        stream.bind(("127.0.0.1", 0))
+        stream.listen()
+        taken = stream.getsockname()[1]
+        if options[0].startswith("listen=udp"):
+            packets.bind(("127.0.0.1", 0))
+            taken = packets.getsockname()[1]
+        arguments = []
+        for option in ports[daemon] + options:
+            arguments += ["-o", option.format(taken=taken)]
+        ended = run(daemon, *arguments)
+    assert ended.returncode == 1 and "ready" not in ended.stderr
+    for word in words:
+        assert word.format(taken=taken) in ended.stderr, ended.stderr

@@ -79,6 +79,7 @@ static void test_a_second_signal_ends_the_process_with_1(void **state)
 		start(&f, &events);
 		raise(SIGTERM);
 		test_loop_until_count(&f.t, &f.drains, 1);
+		usleep(250 * 1000);
 		raise(SIGINT);
 		uv_run(&f.t.loop, UV_RUN_DEFAULT);
 		_exit(7);
@@ -86,6 +87,23 @@ static void test_a_second_signal_ends_the_process_with_1(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+/* timeout(1) tells the process and then its group. */
+static void test_two_signals_at_once_are_one_wish(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, &events);
+	raise(SIGTERM);
+	raise(SIGTERM);
+	raise(SIGINT);
+	test_loop_until_count(&f.t, &f.drains, 1);
+	for (int i = 0; i < 5; i++)
+		test_loop_turn(&f.t);
+	finish(&f);
+	assert_int_equal(f.drains, 1);
 }
 
 static void test_sighup_asks_for_a_reload_until_draining(void **state)
@@ -239,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_signal_asks_for_a_drain_once),
 		cmocka_unit_test(test_a_second_signal_ends_the_process_with_1),
+		cmocka_unit_test(test_two_signals_at_once_are_one_wish),
 		cmocka_unit_test(test_sighup_asks_for_a_reload_until_draining),
 		cmocka_unit_test(test_writing_to_a_closed_pipe_does_not_kill),
 		cmocka_unit_test(test_systemd_is_told_what_happens),
