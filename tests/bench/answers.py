@@ -134,7 +134,7 @@ def buckets(stack, keys, hour):
     """Whether Redis keeps a hash here as it would with every key in every hour."""
     r, cells = stack.redis(), cells_of(stack, hour, b"dq.k0")
     whole = keys // len(list(r.scan_iter(b"hg:*:nf", count=10000)))
-    most = int(r.config_get("hash-max-listpack-entries")["hash-max-listpack-entries"])
+    most = min(int(r.config_get("hash-max-listpack-entries")["hash-max-listpack-entries"]), 256)  # as commit.lua
     print(f"  a hash of cells: {r.hlen(cells):,}, {r.object('encoding', cells).decode()}; with every key in "
           f"every hour {whole:,}, {'hashtable' if whole > most else 'listpack'}", flush=True)
 

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -29,14 +30,16 @@ from conftest import Stack, ask, send, this_hour, total, wait_count, wait_for
 from test_slow_clients import SLOW, Crowd, allow_files, measure, p99
 
 def feed_relay(relay, *arguments):
-    """Feeds a relay on core 0 from core 1: what feed.c says, and the relay's own seconds, cells and bytes."""
+    """Feeds a relay on core 0 from core 1: what feed.c says, and the relay's own seconds, cells and bytes, and feed's seconds."""
     host, port = relay.listen.rsplit(":", 1)
     counters = ("process_cpu_seconds_total", "hourglass_relay_commit_cells_total")
     before, rss = [total(relay, name) for name in counters], relay.rss_bytes()
+    ended = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     fed = json.loads(subprocess.run(pin(1, [f"{BUILD}/bench/feed", host, port, *map(str, arguments)]),
                                     capture_output=True, check=True).stdout)
     cpu, cells = (total(relay, name) - was for name, was in zip(counters, before))
-    return {**fed, "cpu": cpu, "cells": cells, "grown": relay.rss_bytes() - rss}
+    return {**fed, "cpu": cpu, "cells": cells, "grown": relay.rss_bytes() - rss,
+            "feeding": sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - ended}
 
 
 def start_fed_relay(stack, **options):
@@ -76,8 +79,8 @@ def bench_cells(seconds):
         redis = sum(now[name] - used[name] for name in ("used_cpu_user", "used_cpu_sys"))
         print(f"  relay, 16000 keys of one value, each group a cell: {fed['cells'] / fed['seconds']:,.0f} "
               f"cells/s written; {fed['cpu'] / fed['seconds'] * 100:.0f} % of its core, "
-              f"{redis / fed['seconds'] * 100:.0f} % of Redis' ({redis / fed['cells'] * 1e6:.1f} us a cell), "
-              f"which feeds too", flush=True)
+              f"{redis / fed['seconds'] * 100:.0f} % of Redis' ({redis / fed['cells'] * 1e6:.2f} us a cell), "
+              f"where the feeder takes {fed['feeding'] / fed['seconds'] * 100:.0f} %", flush=True)
     finally:
         stack.close()
 

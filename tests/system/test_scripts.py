@@ -419,6 +419,35 @@ def test_more_of_everything_than_unpack_takes(r):
     assert answer[0] == b"CONFLICT" and len(answer) == 1 + 2 * 9001
 
 
+def small(count, what=b"v"):
+    return {b"dsmall.%d" % i: what for i in range(count)}
+
+
+def test_a_larger_partial_is_no_list_for_redis_to_look_through(r):
+    """Small values in a list of 500: three quarters of a commit would be spent on finding fields in it."""
+    opened(r, S1)
+    hour = hour_now(r)
+    commit(r, [Part(hour, small(256)), Part(hour - 1, small(257))], [(S1, "0:n" + "0" * 16, "1:ca")], V1)
+    assert r.object("encoding", cells_key(hour, PID)) == b"listpack"
+    assert r.object("encoding", cells_key(hour - 1, PID)) == b"hashtable"
+    assert r.hgetall(cells_key(hour - 1, PID)) == small(257)
+
+
+def test_a_partial_that_is_a_list_again_is_made_a_table_by_its_next_commit(r):
+    """As after Redis has read it from a dump; here because it grew by less than that at a time."""
+    opened(r, S1)
+    hour = hour_now(r)
+    key = cells_key(hour, PID)
+    commit(r, [Part(hour, small(200))], [(S1, "0:n" + "0" * 16, "1:ca")], V1)
+    more = {b"dmore.%d" % i: b"v" for i in range(200)}
+    commit(r, [Part(hour, more, expected=V1)], [(S1, "1:ca", "2:cb")], V2)
+    assert r.object("encoding", key) == b"listpack" and r.hlen(key) == 400
+    changed = {b"dsmall.1": b"w"}
+    commit(r, [Part(hour, changed, expected=V2, named=False)], [(S1, "2:cb", "3:cc")], "3" * 16)
+    assert r.object("encoding", key) == b"hashtable"
+    assert r.hgetall(key) == {**small(200), **more, **changed}
+
+
 @pytest.mark.parametrize("key", ["meta", "streams", "nf", "nl", "manifest", "cells"])
 def test_a_key_of_a_foreign_type_is_an_error_before_any_write(r, key):
     now, state = hour_now(r), opened(r, S1)[0]

@@ -13,6 +13,7 @@
 -- Everything is checked before anything is written: writes of a script do not roll back.
 
 local CHUNK = 1000 -- pairs a call; unpack() ends near 8,000 values
+local SCANNED = 256 -- fields of a partial that Redis may look through for each it writes
 
 local meta, streams, names_first, names_last = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local cfg, version = ARGV[1], ARGV[2]
@@ -140,6 +141,15 @@ for first = 0, S - 1, CHUNK do
 	redis.call('HSET', streams, unpack(pairs))
 end
 
+-- A hash of small values is a list that Redis looks through from its beginning for every field,
+-- up to 512 fields of them by default: three quarters of a commit's time. A value as large as
+-- no list has it makes a table of it, for as long as it lives; '' is no field of ours.
+local function must_unlist(image, count)
+	local encoding = redis.call('OBJECT', 'ENCODING', image)
+	return (not encoding or encoding == 'listpack')
+		and math.max(redis.call('HLEN', image), count) > SCANNED
+end
+
 local at = at_cells
 for i = 0, H - 1 do
 	local about = AT_HOURS + HOUR * i
@@ -149,10 +159,17 @@ for i = 0, H - 1 do
 	local left = tonumber(ARGV[about + 4])
 	redis.call('HSET', manifest, ARGV[about + 1], version)
 	redis.call('EXPIREAT', manifest, expire)
+	local unlist = must_unlist(image, left)
+	if unlist then
+		redis.call('HSET', image, '', string.rep('.', 4096))
+	end
 	while left > 0 do
 		local count = math.min(left, CHUNK)
 		redis.call('HSET', image, unpack(ARGV, at, at + 2 * count - 1))
 		at, left = at + 2 * count, left - count
+	end
+	if unlist then
+		redis.call('HDEL', image, '')
 	end
 	redis.call('EXPIREAT', image, expire)
 end
