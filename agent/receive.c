@@ -4,6 +4,7 @@
 #include "agent/drops.h"
 #include "agent/listen.h"
 #include "agent/ingest.h"
+#include "agent/nap.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
 #include "proto/limits.h"
@@ -26,11 +27,11 @@
 #define RECEIVE_ROUNDS       16
 #define RECEIVE_ROUNDS_LAST  4096
 #define RECEIVE_STACK_BYTES  (256 * 1024)
-#define RECEIVE_BUFFER_BYTES ((size_t)RECEIVE_BURST * LIMIT_DATAGRAM_BYTES)
-/* The fastest that one core can send, 1.6 GB/s of the kernel's buffer, fills half of it in a nap. */
-#define RECEIVE_BYTES_A_NAP_MS ((int64_t)3200000)
-#define RECEIVE_NAP_MS_MAX     10
-#define RECEIVE_NS_A_MS        1000000
+/* From one datagram's place to the next. Were it a power of two, the first bytes of all would compete
+ * for the same few lines of the processor's caches, and small ones have no others. */
+#define RECEIVE_STRIDE       ((size_t)LIMIT_DATAGRAM_BYTES + 4096 + 64)
+#define RECEIVE_BUFFER_BYTES (RECEIVE_BURST * RECEIVE_STRIDE)
+#define RECEIVE_NS_A_S       1000000000
 
 static_assert(RECEIVE_SOCKETS <= DROPS_SOCKETS, "drops of every socket are counted");
 
@@ -38,10 +39,10 @@ static_assert(RECEIVE_SOCKETS <= DROPS_SOCKETS, "drops of every socket are count
 struct receive_worker {
 	struct ingest ingest;
 	int sockets[RECEIVE_SOCKETS];
-	size_t socket_count;
-	int stop; /* the receiver's */
-	int64_t nap_ms;    /* as long as its sockets' buffers allow */
-	int64_t looked_ns; /* monotonic: when it last began to wait */
+	bool hasty[RECEIVE_SOCKETS]; /* may not be left alone (nap.h) */
+	size_t socket_count, hasty_count;
+	int stop;       /* the receiver's */
+	int64_t nap_ns; /* as long as the others' buffers allow */
 	bool running;
 	pthread_t thread;
 	uint8_t *buffer; /* RECEIVE_BURST datagrams; only pages that were used are resident */
@@ -96,29 +97,48 @@ static void receive_parse(struct receive_worker *w, size_t count)
 
 /* ---- the threads ---- */
 
-enum receive_outcome { RECEIVE_DRAINED, RECEIVE_MORE, RECEIVE_BROKEN };
+/* What came of a look at the sockets. */
+struct receive_look {
+	bool found; /* something was there */
+	bool more;  /* and there may be more */
+};
+
+/* Takes up to a burst from a socket. How many, or -1: see errno. */
+static int receive_burst(struct receive_worker *w, int fd)
+{
+	/* Never waits: poll(2) does. */
+	int count = recvmmsg(fd, w->messages, RECEIVE_BURST, MSG_DONTWAIT | MSG_WAITFORONE, NULL);
+
+	if (count > 0)
+		receive_parse(w, (size_t)count);
+	return count;
+}
+
+/* Whether a socket of which nothing could be read is of no use any more. */
+static bool receive_is_broken(struct receive_worker *w, int fd)
+{
+	if (errno == EAGAIN || errno == EINTR)
+		return false;
+	tally_add(&w->ingest.intake->counts.receive_errors, 1);
+	if (errno == ENOMEM || errno == ENOBUFS || errno == ECONNREFUSED)
+		return false;
+	log_error("socket_broken", "fd=%d err=%s", fd, err_name(-errno));
+	return true;
+}
 
 /* Reads a socket until it is empty or has had its turn. */
-static enum receive_outcome receive_socket(struct receive_worker *w, int fd, int rounds)
+static void receive_socket(struct receive_worker *w, struct pollfd *socket, int rounds,
+			   struct receive_look *look)
 {
 	int count;
 
 	do {
-		/* Never waits: poll(2) said that there is something. */
-		count = recvmmsg(fd, w->messages, RECEIVE_BURST, MSG_DONTWAIT | MSG_WAITFORONE,
-				 NULL);
-		if (count > 0)
-			receive_parse(w, (size_t)count);
+		count = receive_burst(w, socket->fd);
+		look->found = look->found || count > 0;
 	} while (count == RECEIVE_BURST && --rounds > 0);
-	if (count == RECEIVE_BURST)
-		return RECEIVE_MORE;
-	if (count >= 0 || errno == EAGAIN || errno == EINTR)
-		return RECEIVE_DRAINED;
-	tally_add(&w->ingest.intake->counts.receive_errors, 1);
-	if (errno == ENOMEM || errno == ENOBUFS || errno == ECONNREFUSED)
-		return RECEIVE_DRAINED;
-	log_error("socket_broken", "fd=%d err=%s", fd, err_name(-errno));
-	return RECEIVE_BROKEN;
+	look->more = look->more || count == RECEIVE_BURST;
+	if (count < 0 && receive_is_broken(w, socket->fd))
+		socket->fd = -1; /* poll(2) skips it */
 }
 
 static int64_t receive_now_ns(void)
@@ -126,51 +146,61 @@ static int64_t receive_now_ns(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 * RECEIVE_NS_A_MS + now.tv_nsec;
+	return (int64_t)now.tv_sec * RECEIVE_NS_A_S + now.tv_nsec;
 }
 
-/* All sockets are empty. When datagrams come more often than once a nap, the kernel's buffer may
- * collect them: to be woken for each costs ten times what it takes to read it. */
-static void receive_nap(struct receive_worker *w, struct pollfd *stop)
+/* Reads what poll(2) has found, or whatever there is. */
+static struct receive_look receive_look(struct receive_worker *w, struct pollfd *polls, bool all)
 {
-	int64_t nap_ns = w->nap_ms * RECEIVE_NS_A_MS;
+	struct receive_look look = { false };
 
-	if (nap_ns > 0 && receive_now_ns() - w->looked_ns < nap_ns)
-		(void)poll(stop, 1, (int)w->nap_ms);
-	w->looked_ns = receive_now_ns();
+	for (size_t i = 1; i <= w->socket_count; i++)
+		if (polls[i].fd >= 0 && (all || polls[i].revents != 0))
+			receive_socket(w, &polls[i], RECEIVE_ROUNDS, &look);
+	return look;
 }
 
-/* Reads what poll(2) has found. */
-static void receive_round(struct receive_worker *w, struct pollfd *polls)
+/* Waits for a datagram; or naps, and then all sockets are looked at, which costs less than to ask
+ * poll(2). Hasty ones and the end are never slept through. */
+static bool receive_wait(const struct receive_worker *w, struct pollfd *polls, int64_t nap_ns)
 {
-	bool more = false;
+	const struct timespec nap = { .tv_sec = nap_ns / RECEIVE_NS_A_S,
+				      .tv_nsec = nap_ns % RECEIVE_NS_A_S };
 
-	for (size_t i = 1; i <= w->socket_count; i++) {
-		enum receive_outcome outcome = RECEIVE_DRAINED;
+	return ppoll(polls, 1 + (nap_ns > 0 ? w->hasty_count : w->socket_count),
+		     nap_ns > 0 ? &nap : NULL, NULL) >= 0; /* else EINTR */
+}
 
-		if (polls[i].revents != 0)
-			outcome = receive_socket(w, polls[i].fd, RECEIVE_ROUNDS);
-		if (outcome == RECEIVE_BROKEN)
-			polls[i].fd = -1; /* poll(2) skips it */
-		more = more || outcome == RECEIVE_MORE;
-	}
-	if (!more)
-		receive_nap(w, &polls[0]);
+/* The end comes first, then hasty sockets: what a nap does not sleep through. */
+static void receive_polls(const struct receive_worker *w, struct pollfd *polls)
+{
+	size_t hasty = 1, other = 1 + w->hasty_count;
+
+	polls[0] = (struct pollfd){ .fd = w->stop, .events = POLLIN };
+	for (size_t i = 0; i < w->socket_count; i++)
+		polls[w->hasty[i] ? hasty++ : other++] =
+			(struct pollfd){ .fd = w->sockets[i], .events = POLLIN };
 }
 
 static void *receive_main(void *arg)
 {
 	struct receive_worker *w = arg;
-	struct pollfd polls[RECEIVE_SOCKETS + 1] = { { .fd = w->stop, .events = POLLIN } };
+	struct pollfd polls[RECEIVE_SOCKETS + 1];
+	struct receive_look look;
+	struct nap nap;
+	int64_t nap_ns = 0;
 
-	for (size_t i = 0; i < w->socket_count; i++)
-		polls[i + 1] = (struct pollfd){ .fd = w->sockets[i], .events = POLLIN };
-	while (polls[0].revents == 0)
-		if (poll(polls, w->socket_count + 1, -1) >= 0) /* else EINTR */
-			receive_round(w, polls);
+	nap_init(&nap, w->nap_ns);
+	receive_polls(w, polls);
+	while (polls[0].revents == 0) {
+		if (!receive_wait(w, polls, nap_ns))
+			continue;
+		look = receive_look(w, polls, nap_ns > 0);
+		nap_ns = look.more ? 0 : nap_next(&nap, look.found, receive_now_ns());
+	}
 	for (size_t i = 1; i <= w->socket_count; i++)
 		if (polls[i].fd >= 0)
-			(void)receive_socket(w, polls[i].fd, RECEIVE_ROUNDS_LAST);
+			receive_socket(w, &polls[i], RECEIVE_ROUNDS_LAST, &look);
 	return NULL;
 }
 
@@ -238,31 +268,32 @@ static int receive_set_buffer(int fd, size_t wanted_bytes)
 
 /* How long a socket may be left alone. Senders to a Unix socket wait when a few datagrams are
  * there, and they must not wait for us. */
-static int64_t receive_nap_ms(int fd, int buffer_bytes)
+static int64_t receive_nap_ns(int fd, int buffer_bytes)
 {
-	int64_t ms = buffer_bytes / RECEIVE_BYTES_A_NAP_MS;
 	int domain = AF_UNIX;
 	socklen_t size = sizeof(domain);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain == AF_UNIX)
 		return 0;
-	return ms < RECEIVE_NAP_MS_MAX ? ms : RECEIVE_NAP_MS_MAX;
+	return nap_of_buffer(buffer_bytes);
 }
 
 /* Takes a socket over, which is closed with the rest; without room at once. */
 static int receive_add(struct receiver *r, size_t worker, int fd, size_t buffer_bytes)
 {
 	struct receive_worker *w = &r->workers[worker];
-	int64_t nap_ms;
+	int64_t nap_ns;
 
 	if (r->drops.count == RECEIVE_SOCKETS) {
 		log_error("too_many_sockets", "most=%d", RECEIVE_SOCKETS);
 		close(fd);
 		return -ENOBUFS;
 	}
-	nap_ms = receive_nap_ms(fd, receive_set_buffer(fd, buffer_bytes));
-	if (w->socket_count == 0 || nap_ms < w->nap_ms)
-		w->nap_ms = nap_ms;
+	nap_ns = receive_nap_ns(fd, receive_set_buffer(fd, buffer_bytes));
+	if (nap_ns > 0 && (w->nap_ns == 0 || nap_ns < w->nap_ns))
+		w->nap_ns = nap_ns;
+	w->hasty[w->socket_count] = nap_ns == 0;
+	w->hasty_count += nap_ns == 0;
 	w->sockets[w->socket_count++] = fd;
 	drops_watch(&r->drops, fd);
 	return 0;
@@ -330,7 +361,7 @@ static int receive_make_buffer(struct receive_worker *w)
 		return -errno;
 	}
 	for (size_t i = 0; i < RECEIVE_BURST; i++) {
-		w->vectors[i] = (struct iovec){ .iov_base = w->buffer + i * LIMIT_DATAGRAM_BYTES,
+		w->vectors[i] = (struct iovec){ .iov_base = w->buffer + i * RECEIVE_STRIDE,
 						.iov_len = LIMIT_DATAGRAM_BYTES };
 		w->messages[i].msg_hdr = (struct msghdr){ .msg_iov = &w->vectors[i],
 							  .msg_iovlen = 1 };

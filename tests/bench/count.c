@@ -2,10 +2,11 @@
 /*
  * count.c - the count-only receiver: what receiving alone costs on this machine.
  *
- *     count PORT        prints `listening`, counts newlines until SIGTERM, prints JSON
+ *     count PORT [NAP_MS]   prints `listening`, counts newlines until SIGTERM, prints JSON
  *
  * The yardstick of `make bench`: the agent's receiver is stated as a ratio to this one in the
- * same run. Same system call (recvmmsg of 64, wait for one), same socket buffer, no parsing.
+ * same run. Same system call (recvmmsg of 64, wait for one), same socket buffer, no parsing. With
+ * NAP_MS it looks that rarely, so that a few datagrams a second do not wake it one by one.
  */
 #include <netinet/in.h>
 #include <signal.h>
@@ -17,9 +18,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define COUNT_BATCH    64
 #define COUNT_DATAGRAM 65536
+#define COUNT_STRIDE   (COUNT_DATAGRAM + 4096 + 64) /* first bytes do not compete for the caches */
 
 static atomic_bool count_stopped;
 
@@ -57,12 +60,15 @@ static int count_socket(const char *port)
 
 int main(int argc, char **argv)
 {
-	static char bytes[COUNT_BATCH][COUNT_DATAGRAM];
+	static char bytes[COUNT_BATCH][COUNT_STRIDE];
 	struct mmsghdr messages[COUNT_BATCH] = { 0 };
 	struct iovec vectors[COUNT_BATCH];
 	struct sigaction action = { .sa_handler = count_stop };
 	uint64_t lines = 0, datagrams = 0;
 	struct rusage usage;
+	long nap_ms = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
+	const struct timespec nap = { .tv_sec = nap_ms / 1000, .tv_nsec = nap_ms % 1000 * 1000000 };
+	int flags = nap_ms > 0 ? MSG_DONTWAIT : MSG_WAITFORONE;
 	int fd = count_socket(argc > 1 ? argv[1] : "0");
 
 	sigaction(SIGTERM, &action, NULL);
@@ -73,11 +79,13 @@ int main(int argc, char **argv)
 	printf("listening\n");
 	fflush(stdout);
 	while (!count_stopped) {
-		int got = recvmmsg(fd, messages, COUNT_BATCH, MSG_WAITFORONE, NULL);
+		int got = recvmmsg(fd, messages, COUNT_BATCH, flags, NULL);
 
 		for (int i = 0; i < got; i++)
 			lines += count_lines(bytes[i], messages[i].msg_len);
 		datagrams += got > 0 ? (uint64_t)got : 0;
+		if (nap_ms > 0 && got < COUNT_BATCH)
+			nanosleep(&nap, NULL);
 	}
 	getrusage(RUSAGE_SELF, &usage);
 	printf("{\"lines\":%llu,\"datagrams\":%llu,\"cpu_seconds\":%.6f}\n", (unsigned long long)lines,

@@ -83,9 +83,9 @@ def blast(address, seconds, rate=0, **options):
 class Count:
     """The yardstick: a receiver that counts newlines and nothing else, on core 0."""
 
-    def __init__(self):
+    def __init__(self, nap_ms=0):
         self.listen = f"127.0.0.1:{free_port()}"
-        self.process = subprocess.Popen(pin(0, [f"{BUILD}/bench/count", self.listen.split(":")[1]]),
+        self.process = subprocess.Popen(pin(0, [f"{BUILD}/bench/count", self.listen.split(":")[1], str(nap_ms)]),
                                         stdout=subprocess.PIPE)
         self.process.stdout.readline()
 
@@ -96,9 +96,9 @@ class Count:
         return got
 
 
-def count_try(seconds, rate=0, **options):
+def count_try(seconds, rate=0, nap_ms=0, **options):
     """One run into the yardstick: (lines sent a second, received a second, lost, ns a line)."""
-    one = Count()
+    one = Count(nap_ms)
     sent = blast(one.listen, seconds, rate, **options)
     time.sleep(0.3)
     got = one.end()

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -334,6 +335,32 @@ static void test_a_unix_datagram_socket_cuts_what_is_too_long_at_a_line(void **s
 	free(text);
 }
 
+static void test_a_unix_socket_beside_one_that_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int unix_sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char name[64], listen[128];
+	socklen_t size;
+
+	snprintf(name, sizeof(name), "hourglass-hasty-%d", getpid());
+	memcpy(to.sun_path + 1, name, strlen(name));
+	size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+	snprintf(listen, sizeof(listen), "udp://127.0.0.1:0,unixgram:@%s", name);
+	open_at(w, listen, 16 << 20);
+	dial(w, 0);
+	assert_int_equal(receive_start(w->r), 0);
+	assert_int_equal(connect(unix_sender, (struct sockaddr *)&to, size), 0);
+	/* More than the Unix socket holds: its sender waits until some are read. */
+	for (int i = 0; i < 2000; i++) {
+		say(w, "a:1|c");
+		assert_int_equal(send(unix_sender, "b:1|c", 5, 0), 5);
+	}
+	until_read(w, 4000);
+	assert_int_equal(intake_level(&w->in).samples, 4000);
+	close(unix_sender);
+}
+
 static void test_an_address_in_use_is_an_error(void **state)
 {
 	struct world *w = *state;
@@ -419,6 +446,7 @@ int main(void)
 		T(test_drops_of_the_kernel_are_counted_exactly),
 		T(test_several_sockets_are_served),
 		T(test_a_unix_datagram_socket_cuts_what_is_too_long_at_a_line),
+		T(test_a_unix_socket_beside_one_that_is_left_alone),
 		T(test_an_address_in_use_is_an_error),
 		T(test_several_threads_share_an_address_and_lose_nothing),
 		T(test_both_families_of_one_port),

@@ -1,0 +1,44 @@
+/*
+ * nap.h - how long a receiver leaves the kernel's buffers alone.
+ *
+ * To be woken for each datagram costs ten times what it takes to read it. So when they come one soon
+ * after the other the receiver naps before it looks again, and one system call takes what came
+ * meanwhile:
+ *
+ *     blocked --a datagram--> read --soon after it blocked--> nap --found something--> nap ...
+ *        ^                      |                              |
+ *        +------ later ---------+----- found nothing ----------+
+ *
+ * A nap is as long as the fastest sender of one core needs to fill half of the smallest buffer, and
+ * never longer than NAP_MOST_NS: a flood that begins in it finds room. Where a buffer is too small
+ * for a nap of NAP_LEAST_NS there is none. While sockets do not run dry nobody naps. Pure: what was
+ * found and the time go in, the wait comes out.
+ */
+#ifndef AGENT_NAP_H
+#define AGENT_NAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NAP_MOST_NS  INT64_C(10000000)
+#define NAP_LEAST_NS INT64_C(1000000)
+
+/* Nanoseconds in which the fastest that one core can send, 1.6 GB/s of the kernel's buffer, fills
+ * half of so many bytes, if that is worth a nap; or 0. At most NAP_MOST_NS. */
+int64_t nap_of_buffer(int64_t buffer_bytes);
+
+struct nap {
+	/* private */
+	int64_t most_ns;    /* 0: never */
+	int64_t blocked_ns; /* when it last began to wait for a datagram */
+	bool napped;        /* and has not done so since */
+};
+
+/* Naps of so many nanoseconds, or none (0). It begins by waiting for a datagram. */
+void nap_init(struct nap *n, int64_t most_ns);
+
+/* All sockets are empty; found: something was in them. The nanoseconds to leave them alone, or 0: it
+ * is to wait for the next datagram. */
+int64_t nap_next(struct nap *n, bool found, int64_t now_ns);
+
+#endif
