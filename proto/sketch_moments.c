@@ -89,21 +89,21 @@ static inline void moments_add_away(struct moments_halves *sum, const struct ske
 static inline __attribute__((always_inline)) void
 moments_fill(struct sketch_moments *m, const struct sketch_cell *cells, size_t count, bool single)
 {
+	const struct sketch_cell *end = cells + (count & ~(size_t)1);
 	struct sketch_cell tail[2] = { cells[count - 1], { 0, 0 } };
 	struct moments_halves sum = { { 0 }, { 0 } }, away = sum;
 	double first, second;
-	size_t i;
 
-	for (i = 0; i + 2 <= count; i += 2)
-		moments_add_two(&sum, &cells[i], m->unit, single);
-	if (i < count)
+	for (const struct sketch_cell *two = cells; two < end; two += 2)
+		moments_add_two(&sum, two, m->unit, single);
+	if (count % 2 != 0)
 		moments_add_two(&sum, tail, m->unit, false);
 	m->sum = sum.a[0];
 	m->lost = sum.b[0] + sum.b[1];
 	moments_add(m, sum.a[1]);
-	for (i = 0; i + 2 <= count; i += 2)
-		moments_add_away(&away, &cells[i], m, single);
-	if (i < count)
+	for (const struct sketch_cell *two = cells; two < end; two += 2)
+		moments_add_away(&away, two, m, single);
+	if (count % 2 != 0)
 		moments_add_away(&away, tail, m, false);
 	first = away.a[0] + away.a[1];
 	second = away.b[0] + away.b[1] - first * (first / (double)m->weight);

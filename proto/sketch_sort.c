@@ -17,6 +17,7 @@
 /* Equal parts of a range of keys. */
 struct sort_parts {
 	uint64_t low;
+	uint64_t positive_low; /* the bits alone of a low that is no less than 0 */
 	unsigned shift; /* (key - low) >> shift is the part */
 	size_t count;
 	struct sketch_cell *end[1 << SORT_BITS]; /* of each, when cells were put there */
@@ -25,9 +26,10 @@ struct sort_parts {
 /* positive: no value is below 0. Then the key is the bits alone, and cheaper. */
 static inline size_t sort_part(const struct sort_parts *parts, double value, bool positive)
 {
-	uint64_t key = positive ? sketch_bits(value) + sketch_key(0) : sketch_key(value);
+	uint64_t above = positive ? sketch_bits(value) - parts->positive_low
+				  : sketch_key(value) - parts->low;
 
-	return (size_t)((key - parts->low) >> parts->shift);
+	return (size_t)(above >> parts->shift);
 }
 
 static bool sort_in_order(const struct sketch_cell *cells, size_t count)
@@ -51,6 +53,7 @@ static void sort_cut(const struct sketch_cell *cells, size_t count, struct sort_
 	bits = bits < SORT_BITS ? bits : SORT_BITS;
 	length = 64 - (unsigned)__builtin_clzll(sketch_key(high) - sketch_key(low));
 	parts->low = sketch_key(low);
+	parts->positive_low = parts->low - sketch_key(0);
 	parts->shift = length > bits ? length - bits : 0;
 	parts->count = (size_t)1 << bits;
 }
