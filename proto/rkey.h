@@ -27,6 +27,10 @@
 /* The relay that initialises a fleet writes HSETNX hg:{fleet} cfg <decimal of hash_cfg>: the
  * tags depend on P, so a reader needs one key that does not. */
 #define RKEY_FLEET  "hg:{fleet}"
+
+/* Fields of it: for how many hours relays keep hours (0: one of them does not say), until when that
+ * counts, in unix seconds. */
+#define RKEY_KEPT "kept:"
 #define RKEY_AGENTS "hg:{agents}"
 #define RKEY_RELAYS "hg:{relays}"
 

@@ -84,7 +84,8 @@ static const struct conf_row rows[] = {
 	  .help = "an agent not heard of for so long does not keep an hour from being complete" },
 	{ .key = "retention_hours", .type = CONF_INT, ROW(retention_hours), .fallback = "840",
 	  .min = 1, .max = 87600, .reloadable = true,
-	  .help = "the relays' retention: older hours are said to have expired" },
+	  .help = "the relays' retention while they do not say it themselves: older hours are said to have "
+		  "expired" },
 	{ .key = "max_names", .type = CONF_INT, ROW(max_names), .fallback = "1000000",
 	  .min = 1, .max = 100000000,
 	  .help = "keys kept in memory for /v1/keys; asking for a key by name needs none" },

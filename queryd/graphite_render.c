@@ -336,6 +336,7 @@ static struct survey_settings settings_of(const struct graphite_render *r,
 		.now_second = r->now_second,
 		.max_points = limits->max_points,
 		.max_bytes = limits->max_bytes,
+		.kept_from = limits->kept_from,
 	};
 	int64_t to = grid->start + (int64_t)grid->count * grid->step;
 	size_t shift = 0, i;

@@ -132,6 +132,7 @@ int ledger_build(const struct route_request *request, const struct scope_keys *k
 		.totals = true,
 		.max_points = UINT64_MAX,
 		.max_bytes = limits->max_bytes,
+		.kept_from = limits->kept_from,
 	};
 	int status;
 

@@ -58,6 +58,8 @@ static const struct tally_row rows[] = {
 	ROW("cache_bytes", TALLY_GAUGE, "Bytes of the cache, its table included", cache_bytes),
 	ROW("redis_up", TALLY_GAUGE, "Whether Redis is connected (1) or not (0)", redis_up),
 	ROW("partitions", TALLY_GAUGE, "Partitions of the fleet, 0 while unknown", partitions),
+	ROW("kept_hours", TALLY_GAUGE,
+	    "How long relays keep hours, as they say, 0 while one does not", kept_hours),
 	ROW("names", TALLY_GAUGE, "Keys that /v1/keys knows", names),
 	ROW("names_dropped_total", TALLY_COUNTER, "Keys left out for max_names", names_dropped),
 	ROW("agents", TALLY_GAUGE, "Agents that have not left", agents),

@@ -70,6 +70,7 @@ enum plan_status {
 struct plan_settings {
 	int64_t now_second;
 	int64_t retention_hours; /* older hours are `expired` */
+	int64_t kept_from;       /* no hour before this is there; 0: any may be */
 	struct cache *cache;     /* of cells read before (cache.h), or NULL; borrowed */
 };
 

@@ -47,6 +47,9 @@ int plan_start_next(struct plan *p)
 		return start_days(p, from, to);
 	while (to < p->to_hour && !may_use(p, to))
 		to++;
+	/* Of hours that have gone one is looked for, so that there is a round at all. */
+	if (p->route == ROUTE_RANGE && p->next_hour < p->settings.kept_from)
+		p->next_hour = p->settings.kept_from < to ? p->settings.kept_from : to - 1;
 	p->stop_hour = to;
 	return plan_start_hours(p);
 }
@@ -62,7 +65,7 @@ static int fold_days(struct plan *p)
 		struct plan_hour *day = &days->hours[p->day_at];
 		if (day->listed.count > 0)
 			status = plan_fold_cells(p, day, true);
-		else if (!p->days_last)
+		else if (!p->days_last && day->hour >= p->settings.kept_from)
 			break;
 	}
 	if (p->day_at >= days->count || status < 0)

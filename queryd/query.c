@@ -187,6 +187,7 @@ static struct survey_settings settings_of(const struct route_request *request,
 		.totals = true,
 		.max_points = limits->max_points,
 		.max_bytes = limits->max_bytes,
+		.kept_from = limits->kept_from,
 	};
 }
 

@@ -22,6 +22,7 @@ struct query_limits {
 	uint64_t max_series;
 	uint64_t max_points;
 	uint64_t max_bytes; /* of cells */
+	int64_t kept_from;  /* what fleet_kept_from() says */
 };
 
 /* A group of the survey: the value of the tag, or the key. */

@@ -101,12 +101,23 @@ struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour)
 			    q->config->agent_gone_after_ms);
 }
 
+int64_t queryd_retention_hours(const struct queryd *q)
+{
+	return fleet_retention_hours(&q->fleet, q->config->retention_hours);
+}
+
+int64_t queryd_kept_from(const struct queryd *q)
+{
+	return fleet_kept_from(&q->fleet, q->config->retention_hours, life_wall_ms() / 1000);
+}
+
 struct query_limits queryd_limits(const struct queryd *q)
 {
 	return (struct query_limits){
 		.max_series = (uint64_t)q->config->max_series,
 		.max_points = (uint64_t)q->config->max_points,
 		.max_bytes = (uint64_t)q->config->max_read,
+		.kept_from = queryd_kept_from(q),
 	};
 }
 
@@ -132,6 +143,7 @@ static void refresh_gauges(struct queryd *q)
 	tally_set(&q->metrics.shared, fetches_shared(&q->fetches));
 	tally_set(&q->metrics.redis_up, redis_is_up(q->redis));
 	tally_set(&q->metrics.partitions, fleet_partitions(&q->fleet));
+	tally_set(&q->metrics.kept_hours, (uint64_t)fleet_retention_hours(&q->fleet, 0));
 	tally_set(&q->metrics.names, names_count(&q->names));
 	tally_set(&q->metrics.names_dropped, names_dropped(&q->names));
 	tally_set(&q->metrics.agents, agents_count(&q->agents));

@@ -73,6 +73,10 @@ struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour);
 /* What one answer may cost. */
 struct query_limits queryd_limits(const struct queryd *q);
 
+/* How long hours are kept, and the first that may be there (fleet.h). */
+int64_t queryd_retention_hours(const struct queryd *q);
+int64_t queryd_kept_from(const struct queryd *q); /* 0: any */
+
 /* When a request's time to begin is over, by uv_hrtime(). */
 uint64_t queryd_deadline_ns(const struct queryd *q, uint64_t begun_ns);
 

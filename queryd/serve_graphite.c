@@ -114,7 +114,7 @@ static void on_picked(struct aside_job *job, bool late)
 	}
 	if (status == 0)
 		status = survey_start(r->survey, fleet_partitions(&q->fleet),
-				      q->config->retention_hours);
+				      queryd_retention_hours(q));
 	if (status == 0) {
 		fetch_start(&q->fetches, &fetch_survey, r->survey, r->deadline_ms, on_fetched, r);
 		return;

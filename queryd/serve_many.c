@@ -116,7 +116,7 @@ static void on_built(struct aside_job *job, bool late)
 	}
 	if (status == 0)
 		status = survey_start(m->survey, fleet_partitions(&q->fleet),
-				      q->config->retention_hours);
+				      queryd_retention_hours(q));
 	if (status == 0) {
 		fetch_start(&q->fetches, &fetch_survey, m->survey, m->deadline_ms, on_fetched, m);
 		return;

@@ -66,7 +66,8 @@ unsigned serve_one(struct queryd *q, struct http_request *request,
 {
 	const struct plan_settings settings = {
 		.now_second = life_wall_ms() / 1000,
-		.retention_hours = q->config->retention_hours,
+		.retention_hours = queryd_retention_hours(q),
+		.kept_from = queryd_kept_from(q),
 		.cache = q->cache,
 	};
 	struct question *question;

@@ -43,6 +43,7 @@ struct survey_settings {
 	bool totals;                /* also the whole range of each group, beside its points */
 	uint64_t max_points;        /* of all groups and stats together */
 	uint64_t max_bytes;         /* of cells read */
+	int64_t kept_from;          /* no hour before this is there; 0: any may be */
 };
 
 /* An empty survey; *out is the caller's. 0, -ENOMEM. */

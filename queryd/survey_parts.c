@@ -58,6 +58,29 @@ static int start_batch(struct survey_batch *batch)
 
 /* ---- hours and days ------------------------------------------------------------------------- */
 
+/* Whether the day that begins with the strand's next hour is asked for rolled up. */
+static bool takes_day(const struct survey *s, const struct survey_strand *strand)
+{
+	const struct plan_day_terms terms = {
+		.to_hour = s->settings.to_hour,
+		.now_second = s->settings.now_second,
+		.retention_hours = s->retention_hours,
+		.last = strand->trailed,
+	};
+
+	return s->settings.step_hours % DAY_HOURS == 0 &&
+	       strand->next_hour >= s->settings.from_hour &&
+	       plan_day_serves(&terms, strand->next_hour);
+}
+
+/* Goes over hours that have gone, up to the next day that may be read rolled up. */
+static void skip_gone(const struct survey *s, struct survey_strand *strand)
+{
+	while (strand->next_hour < s->settings.kept_from &&
+	       strand->next_hour < s->settings.to_hour && !takes_day(s, strand))
+		strand->next_hour++;
+}
+
 void survey_strands_init(struct survey *s)
 {
 	int64_t from = s->settings.from_hour, before = from - GAUGE_TRAIL_HOURS;
@@ -73,6 +96,8 @@ void survey_strands_init(struct survey *s)
 		.next_hour = from,
 		.next_member = s->trailed,
 	};
+	skip_gone(s, &s->strands[0]);
+	skip_gone(s, &s->strands[1]);
 }
 
 /* The strand that is not through; NULL when both are. */
@@ -86,21 +111,6 @@ static struct survey_strand *open_strand(struct survey *s)
 			return strand;
 	}
 	return NULL;
-}
-
-/* Whether the day that begins with the strand's next hour is asked for rolled up. */
-static bool takes_day(const struct survey *s, const struct survey_strand *strand)
-{
-	const struct plan_day_terms terms = {
-		.to_hour = s->settings.to_hour,
-		.now_second = s->settings.now_second,
-		.retention_hours = s->retention_hours,
-		.last = strand->trailed,
-	};
-
-	return s->settings.step_hours % DAY_HOURS == 0 &&
-	       strand->next_hour >= s->settings.from_hour &&
-	       plan_day_serves(&terms, strand->next_hour);
 }
 
 /* How many members from first on make one part: of one partition, before end. */
@@ -127,6 +137,7 @@ static struct survey_part take_part(struct survey *s, struct survey_strand *stra
 	if (strand->next_member == strand->end) {
 		strand->next_member = strand->first;
 		strand->next_hour += part.day ? DAY_HOURS : 1;
+		skip_gone(s, strand);
 	}
 	return part;
 }
@@ -153,7 +164,7 @@ static struct survey_part *open_day(struct survey *s)
 {
 	for (; s->next_part < s->main.part_count; s->next_part++) {
 		struct survey_part *part = &s->main.parts[s->next_part];
-		if (part->day && part->listed.count == 0)
+		if (part->day && part->listed.count == 0 && part->hour >= s->settings.kept_from)
 			return part;
 	}
 	return NULL;

@@ -4,6 +4,7 @@
 #include "proto/daemon/conf.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
+#include "proto/hour.h"
 #include "proto/rkey.h"
 
 #include <inttypes.h>
@@ -15,6 +16,15 @@
 #define MEMBERSHIP_SKEW_MS   5000
 #define MEMBERSHIP_WARN_MS   60000
 #define MEMBERSHIP_VALUE     512
+#define MEMBERSHIP_TELL_MS   (10 * 60 * 1000)
+#define MEMBERSHIP_KEPT_WORD " kept="
+
+/* How much longer than their retention hours may be there: they go a day after the last hour of their
+ * day can no longer be written, and some slack. */
+#define MEMBERSHIP_KEPT_HOURS 72
+
+/* For how long readers count with a relay that does not say what it keeps, after it was last seen. */
+#define MEMBERSHIP_SILENT_SECONDS (2 * HOUR_SECONDS)
 
 void membership_init(struct membership *m, struct redis *redis, struct relay_counters *counters,
 		     void (*changed)(void *arg), void *arg)
@@ -25,12 +35,16 @@ void membership_init(struct membership *m, struct redis *redis, struct relay_cou
 	m->arg = arg;
 	m->asking = false;
 	m->warn_ms = 0;
+	m->tell_ms = 0;
+	m->silent = false;
 	m->count = 0;
 	m->unix_offset_ms = life_wall_ms() - life_monotonic_ms();
 }
 
-void membership_identity(struct membership *m, const char *advertise, const char *name)
+void membership_identity(struct membership *m, const char *advertise, const char *name,
+			 int64_t retention_hours)
 {
+	m->retention_hours = retention_hours;
 	m->advertise = advertise;
 	m->name = name;
 }
@@ -87,6 +101,14 @@ static void membership_forget(struct membership *m, const redisReply *address)
 	(void)!redis_command(m->redis, rkey_slot(argv[1]), 3, argv, NULL, NULL);
 }
 
+/* Whether a heartbeat says how long its relay keeps hours: older versions do not. */
+static bool membership_tells(const redisReply *value)
+{
+	const char *last = memrchr(value->str, ' ', value->len);
+
+	return last != NULL && strncmp(last, MEMBERSHIP_KEPT_WORD, strlen(MEMBERSHIP_KEPT_WORD)) == 0;
+}
+
 /* Takes the live ones of the hash; returns how many. */
 static size_t membership_read(struct membership *m, const redisReply *reply,
 			      struct membership_relay *out)
@@ -94,6 +116,7 @@ static size_t membership_read(struct membership *m, const redisReply *reply,
 	int64_t now_ms = membership_now(m);
 	size_t count = 0;
 
+	m->silent = false;
 	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
 		const redisReply *address = reply->element[i], *value = reply->element[i + 1];
 		struct addr parsed;
@@ -108,10 +131,38 @@ static size_t membership_read(struct membership *m, const redisReply *reply,
 		    address->len > FRAME_TEXT_BYTES ||
 		    addr_parse(slice_of(address->str, address->len), &parsed) < 0)
 			continue;
+		m->silent |= !membership_tells(value);
 		addr_format(&parsed, out[count++].address);
 	}
 	qsort(out, count, sizeof(*out), membership_compare);
 	return count;
+}
+
+static void membership_tell(struct membership *m, int64_t hours, int64_t until_second)
+{
+	char field[sizeof(RKEY_KEPT) + 20], value[24];
+	struct slice argv[] = { slice_text("HSET"), slice_text(RKEY_FLEET), slice_of(NULL, 0),
+				slice_of(NULL, 0) };
+
+	snprintf(field, sizeof(field), RKEY_KEPT "%" PRId64, hours);
+	snprintf(value, sizeof(value), "%" PRId64, until_second);
+	argv[2] = slice_text(field);
+	argv[3] = slice_text(value);
+	(void)!redis_command(m->redis, rkey_slot(argv[1]), 4, argv, NULL, NULL);
+}
+
+/* Tells readers how long what we write is kept, and whether another relay leaves that open. */
+static void membership_tell_kept(struct membership *m)
+{
+	int64_t now_ms = life_monotonic_ms(), second = membership_now(m) / 1000;
+
+	if (now_ms < m->tell_ms)
+		return;
+	m->tell_ms = now_ms + MEMBERSHIP_TELL_MS;
+	membership_tell(m, m->retention_hours,
+			second + (m->retention_hours + MEMBERSHIP_KEPT_HOURS) * HOUR_SECONDS);
+	if (m->silent)
+		membership_tell(m, 0, second + MEMBERSHIP_SILENT_SECONDS);
 }
 
 static bool membership_same(const struct membership *m, const struct membership_relay *list,
@@ -129,6 +180,7 @@ static void membership_on_list(void *arg, int status, const redisReply *reply)
 {
 	struct membership *m = arg;
 	struct membership_relay *list;
+	bool was_silent = m->silent;
 	size_t count;
 
 	m->asking = false;
@@ -138,6 +190,9 @@ static void membership_on_list(void *arg, int status, const redisReply *reply)
 	if (list == NULL)
 		return;
 	count = membership_read(m, reply, list);
+	if (m->silent && !was_silent)
+		m->tell_ms = 0;
+	membership_tell_kept(m);
 	if (!membership_same(m, list, count)) {
 		memcpy(m->list, list, count * sizeof(*list));
 		m->count = count;
@@ -157,8 +212,8 @@ void membership_tick(struct membership *m)
 
 	if (m->asking)
 		return;
-	snprintf(value, sizeof(value), "%" PRId64 " %s %s", membership_now(m), m->name,
-		 conf_version());
+	snprintf(value, sizeof(value), "%" PRId64 " %s %s%s%" PRId64, membership_now(m), m->name,
+		 conf_version(), MEMBERSHIP_KEPT_WORD, m->retention_hours);
 	beat[3] = slice_text(value);
 	m->asked_ms = life_monotonic_ms();
 	(void)!redis_command(m->redis, rkey_slot(beat[1]), 1, time, membership_on_time, m);

@@ -458,7 +458,7 @@ static int relay_open(struct relay *r)
 	relay_raise_grace(r);
 	room_watch_init(&r->room, store_redis(&r->store), &r->counters, &r->server);
 	membership_init(&r->membership, store_redis(&r->store), &r->counters, relay_on_relays, r);
-	membership_identity(&r->membership, r->advertise, r->hub.name);
+	membership_identity(&r->membership, r->advertise, r->hub.name, r->config->retention_hours);
 	rc = uv_check_start(&r->check, relay_on_check);
 	if (rc == 0)
 		rc = uv_timer_start(&r->tick, relay_on_tick, RELAY_TICK_MS, RELAY_TICK_MS);

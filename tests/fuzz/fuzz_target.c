@@ -60,7 +60,7 @@ static void run(struct survey *survey)
 
 static void render(const struct form *form, struct names *names)
 {
-	const struct query_limits limits = { 50, 5000, 1 << 20 };
+	const struct query_limits limits = { 50, 5000, 1 << 20, 0 };
 	const struct scope_keys keys = { names, NULL };
 	struct graphite_render *r = NULL;
 	struct survey *survey = NULL;

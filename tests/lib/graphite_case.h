@@ -27,7 +27,7 @@ static inline void graphite_case_init(struct graphite_case *c)
 	memset(c, 0, sizeof(*c));
 	names_init(&c->names, 100000);
 	c->keys.names = &c->names;
-	c->limits = (struct query_limits){ 100, 10000, 1 << 20 };
+	c->limits = (struct query_limits){ 100, 10000, 1 << 20, 0 };
 	buf_init(&c->body, 1 << 20);
 }
 

@@ -249,3 +249,29 @@ def test_an_answer_that_has_not_changed_is_not_sent_again(stack):
     assert status == 200 and tag != old and b'"value":2' in body
     assert tagged(queryd, f"/k/max/{date}/{hour}", "*", "HEAD")[0] == 304
     assert tagged(queryd, "/k/max?from=-1h")[1] is None
+
+
+def test_hours_that_relays_no_longer_keep_are_not_looked_for(stack):
+    stack.start_redis()
+    relay = stack.start_relay(retention_hours=192)
+    agent, r = stack.start_agent([relay]), stack.redis()
+    wait_for(lambda: r.hexists("hg:{fleet}", "kept:192"), "the relay says what it keeps")
+    send(agent, "kept.key:5|c\n")
+    reads = {}
+    for name, options, field in (("told", {"retention_hours": 192}, None), ("untold", {}, "kept:0")):
+        if field:  # as if an older relay were there
+            r.hset("hg:{fleet}", field, int(time.time()) + 3600)
+        queryd = stack.start_queryd(name, **options)
+        wait_names(queryd, "kept.*", 1)
+        for path in ("/v1/query?match=kept.*&stat=sum&step=day", "/kept.key/sum?step=day"):
+            before = r.info("commandstats")["cmdstat_hgetall"]["calls"]
+            status, answer = http(queryd, f"{path}&from=-399d")
+            assert status == 200
+            points = answer["points"] if "points" in answer else answer["groups"][0]["points"]
+            assert [point["value"] for point in points] == [5]
+            reads[name, path[:4]] = r.info("commandstats")["cmdstat_hgetall"]["calls"] - before
+        kept = 192 if name == "told" else 0
+        assert f"hourglass_queryd_kept_hours {kept}\n" in http(queryd, "/metrics")[1]
+    # Relay and daemons read on their own meanwhile, some a second.
+    for path in ("/v1/", "/kep"):
+        assert reads["told", path] < 2000 and reads["untold", path] > 9000

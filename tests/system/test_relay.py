@@ -80,7 +80,9 @@ def test_the_store_is_made_as_keys_md_says(stack):
     stack.start_redis()
     relay = stack.start_relay(partitions=4, retention_hours=192)
     r = stack.redis()
-    assert r.hgetall("hg:{fleet}") == {b"cfg": str(1 << 32 | 4).encode()}
+    fleet = wait_for(lambda: len(r.hgetall("hg:{fleet}")) == 2 and r.hgetall("hg:{fleet}"), "what is kept")
+    assert fleet.keys() == {b"cfg", b"kept:192"} and fleet[b"cfg"] == str(1 << 32 | 4).encode()
+    assert abs(int(fleet[b"kept:192"]) - time.time() - (192 + 72) * 3600) < 60
     metas = [k for k in r.keys("*") if k.endswith(b":meta")]
     assert len(metas) == 4
     epochs = {r.hget(k, "epoch") for k in metas}
@@ -88,8 +90,19 @@ def test_the_store_is_made_as_keys_md_says(stack):
     floor = r.time()[0] // 3600 - 191
     assert {int(r.hget(k, "floor")) for k in metas} <= {floor, floor - 1}
     beat = wait_for(lambda: r.hget("hg:{relays}", relay.listen), "a heartbeat")
-    milliseconds, name, _ = beat.decode().split(" ", 2)
-    assert name == "relay-1" and abs(int(milliseconds) / 1000 - time.time()) < 5
+    milliseconds, name, _, kept = beat.decode().split(" ")
+    assert (name, kept) == ("relay-1", "kept=192") and abs(int(milliseconds) / 1000 - time.time()) < 5
+
+
+def test_readers_are_told_that_an_older_relay_does_not_say_what_it_keeps(stack):
+    stack.start_redis()
+    relay, r = stack.start_relay(), stack.redis()
+    wait_for(lambda: r.hexists("hg:{fleet}", "kept:840"), "what is kept")
+    assert not r.hexists("hg:{fleet}", "kept:0")
+    wait_for(lambda: r.hset("hg:{relays}", "127.0.0.1:1", f"{int(time.time() * 1000)} old 0.9") == 0 and
+             r.hexists("hg:{fleet}", "kept:0"), "that one does not say")
+    assert abs(int(r.hget("hg:{fleet}", "kept:0")) - time.time() - 7200) < 60
+    assert relay.alive()
 
 
 def test_agents_are_told_of_all_live_relays(stack):

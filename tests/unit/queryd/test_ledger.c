@@ -26,7 +26,7 @@ static void report(const char *name, double value)
 
 static void fill(void)
 {
-	const struct query_limits limits = { 100, 1000, 1 << 20 };
+	const struct query_limits limits = { 100, 1000, 1 << 20, 0 };
 	struct route_refusal why;
 	struct survey *survey;
 

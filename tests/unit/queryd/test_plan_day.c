@@ -8,6 +8,7 @@
 #define AGO(days) (TODAY - (days) * DAY_HOURS)
 
 static struct plan_store store;
+static int64_t gone_before; /* hours */
 
 static int teardown(void **state)
 {
@@ -22,7 +23,8 @@ static struct plan *range(const char *stat, int64_t from, int64_t to, enum route
 	struct route_request request = { .route = ROUTE_RANGE, .from_hour = from, .to_hour = to,
 					 .step = step, .key = "k", .key_size = 1 };
 	const struct plan_settings settings = { .now_second = PLAN_CASE_HOUR * 3600 + 1800,
-						.retention_hours = PLAN_CASE_RETENTION };
+						.retention_hours = PLAN_CASE_RETENTION,
+						.kept_from = gone_before };
 	struct plan *plan;
 
 	assert_true(stat_parse(slice_text(stat), &request.stat));
@@ -218,6 +220,34 @@ static void test_the_first_kind_with_data_wins_over_days_and_hours(void **state)
 	check_points(range("sum", AGO(3), TODAY, ROUTE_STEP_DAY), &sum, 1);
 }
 
+/* Hours of a range that have gone are not looked for: its values are the same, its reads are few. */
+static void test_hours_that_have_gone_are_not_looked_for(void **state)
+{
+	const double sums[] = { 10, 3 };
+	const struct {
+		int64_t kept_from;
+		unsigned least, most;
+	} cases[] = { { 0, 24 * 399, 26 * 400 }, { AGO(35), 400, 400 + 26 * 35 } };
+	size_t i;
+
+	(void)state;
+	plan_store_put_day(&store, AGO(390), 1, plan_case_total(10));
+	plan_store_put(&store, AGO(30), 3, plan_case_total(3));
+	for (i = 0; i < 2; i++) {
+		gone_before = cases[i].kept_from;
+		store.manifests = 0;
+		check_points(range("sum", AGO(400), TODAY, ROUTE_STEP_DAY), sums, 2);
+		assert_in_range(store.manifests, cases[i].least, cases[i].most);
+	}
+	store.manifests = 0;
+	check_points(range("sum", AGO(400), AGO(20), ROUTE_STEP_HOUR), sums + 1, 1);
+	assert_in_range(store.manifests, 24 * 15, 26 * 15);
+	store.manifests = 0;
+	check_points(range("sum", AGO(400), AGO(40), ROUTE_STEP_HOUR), NULL, 0);
+	assert_in_range(store.manifests, 1, 2);
+	gone_before = 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(test_##name, teardown)
@@ -234,6 +264,7 @@ int main(void)
 		TEST(a_day_that_is_nowhere_has_no_data),
 		TEST(what_a_gauge_stood_at_comes_from_hours_while_there_are_any),
 		TEST(the_first_kind_with_data_wins_over_days_and_hours),
+		TEST(hours_that_have_gone_are_not_looked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static int tear_down(void **state)
 
 static int build(const char *path, const char *text)
 {
-	const struct query_limits limits = { max_series, 1000, 1 << 20 };
+	const struct query_limits limits = { max_series, 1000, 1 << 20, 0 };
 	char parameters[200];
 
 	(void)snprintf(parameters, sizeof(parameters), "%s&from=-1h", text);

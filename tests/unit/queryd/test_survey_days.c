@@ -315,6 +315,51 @@ static void a_year_of_days_takes_few_rounds(void **state)
 	assert_in_range(commands, 3 * 365, 3 * 365 * 50);
 }
 
+/* A survey of both keys whose hours before a given one have gone. */
+static struct survey *both_since(int64_t kept_from, int64_t from, int64_t to, int64_t step)
+{
+	const struct survey_settings settings = {
+		.from_hour = from, .to_hour = to, .step_hours = step, .totals = true,
+		.now_second = PLAN_CASE_HOUR * 3600 + 1800,
+		.max_points = 10000, .max_bytes = 1 << 20, .kept_from = kept_from,
+	};
+	struct survey *survey;
+
+	assert_int_equal(survey_new(&settings, &survey), 0);
+	survey_case_group(survey, KIND_COUNTER, "sum");
+	survey_case_key(survey, "apple");
+	survey_case_key(survey, "pear");
+	return survey;
+}
+
+/* Four hundred days with three rolled up: the hours of the others are not looked for where they
+ * cannot be. */
+static void hours_that_have_gone_are_not_looked_for(void **state)
+{
+	const double sums[] = { 10, 20, 3, 4 };
+
+	(void)state;
+	survey_store_put_day(&store, AGO(390), 1, "apple", plan_case_total(10));
+	survey_store_put_day(&store, AGO(100), 2, "pear", plan_case_total(20));
+	survey_store_put(&store, AGO(30), 3, "pear", plan_case_total(3));
+	survey_store_put_day(&store, AGO(2), 4, "apple", plan_case_total(4));
+	check_points(both_since(0, AGO(400), TODAY, 24), sums, 4);
+	assert_in_range(store.manifests, 2 * 24 * 397, 2 * 26 * 400);
+	store.manifests = 0;
+	check_points(both_since(AGO(35), AGO(400), TODAY, 24), sums, 4);
+	assert_in_range(store.manifests, 2 * 400, 2 * 400 + 2 * 26 * 35);
+	/* A survey of hours begins where they do. */
+	store.manifests = 0;
+	check_points(both_since(AGO(35), AGO(400), AGO(20), 1), sums + 2, 1);
+	assert_in_range(store.manifests, 2 * 24 * 15, 2 * 26 * 15);
+	/* And ends at once when they have all gone. */
+	store.manifests = 0;
+	check_points(both_since(AGO(35), AGO(400), AGO(40), 1), NULL, 0);
+	assert_int_equal(store.manifests, 0);
+	/* Into a day, over days and into a day. */
+	check_points(both_since(AGO(35), AGO(391) - 5, AGO(99) + 5, 24), sums, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
@@ -328,6 +373,7 @@ int main(void)
 		TEST(other_stats_of_gauges_take_days_and_hours_alike),
 		TEST(rolled_up_or_not_makes_no_difference),
 		TEST(a_year_of_days_takes_few_rounds),
+		TEST(hours_that_have_gone_are_not_looked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
