@@ -5,6 +5,7 @@
 #include "queryd/queryd.h"
 #include "queryd/tokens.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 /* Descriptors beside connections: Redis, the loop's, libraries'. */
@@ -37,6 +38,13 @@ static int make_token(void)
 	return 0;
 }
 
+/* Threads beside the loop free what others of them have allocated: with an arena each, as glibc has it, a
+ * million names of 77 bytes took 250 MB while they came together, with one for all they take 100. */
+static void share_memory(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+}
+
 int main(int argc, char **argv)
 {
 	struct config config;
@@ -51,6 +59,7 @@ int main(int argc, char **argv)
 		conf_release(config_spec(), &config);
 		return make_token();
 	}
+	share_memory();
 	config_apply(&config);
 	raise_files(config.max_connections);
 	if (config.get)

@@ -26,58 +26,86 @@ size_t names_waiting(const struct names *n)
 	return n->waiting.count;
 }
 
-void names_merge_take(struct names *n, bool anew, struct names_merge *m)
+void names_merge_take(struct names *n, enum names_merge_how how, struct names_merge *m)
 {
-	*m = (struct names_merge){
-		.base = names_index_hold(anew ? n->next : n->index),
-		.batch = n->waiting,
-		.max = n->max,
-		.anew = anew,
-	};
+	*m = (struct names_merge){ .how = how, .batch = n->waiting, .max = n->max };
 	n->waiting = (struct names_batch){ 0 };
+	if (how == NAMES_ADD) {
+		m->base = names_index_hold(n->index);
+		return;
+	}
+	if (!n->anew)
+		names_seen_init(&n->seen, n->index);
+	n->anew = true;
+	m->seen = n->seen;
+	n->seen = (struct names_seen){ 0 };
+}
+
+static void meet(struct names_merge *m)
+{
+	uint64_t more = 0;
+
+	m->status = names_seen_take(&m->seen, &m->batch, m->max, &m->dropped);
+	if (m->how != NAMES_REPLACE || m->status < 0)
+		return;
+	m->status = names_seen_settle(&m->seen, m->max, &m->out, &more);
+	m->dropped += more;
 }
 
 void names_merge_run(struct names_merge *m)
 {
-	m->status = names_index_merge(m->base, &m->batch, m->max, &m->out, &m->dropped);
+	if (m->how == NAMES_ADD) {
+		m->status = names_index_merge(m->base, &m->batch, m->max, &m->out, &m->dropped);
+		m->base = NULL;
+	} else {
+		meet(m);
+	}
 	/* Here, because a large batch takes its time to free. */
 	names_batch_release(&m->batch);
 }
 
 int names_merge_done(struct names *n, struct names_merge *m)
 {
-	struct names_index **place = m->anew ? &n->next : &n->index;
-
-	names_index_drop(m->base);
+	n->dropped += m->dropped;
+	if (m->how == NAMES_ANEW) {
+		n->seen = m->seen;
+		m->seen = (struct names_seen){ 0 };
+		return m->status;
+	}
+	n->anew &= m->how != NAMES_REPLACE;
 	if (m->status < 0)
 		return m->status;
-	names_index_drop(*place);
-	*place = m->out;
-	n->dropped += m->dropped;
+	m->base = n->index;
+	n->index = m->out;
+	m->out = NULL;
 	return 0;
+}
+
+void names_merge_release(struct names_merge *m)
+{
+	names_index_drop(m->base);
+	names_index_drop(m->out);
+	names_seen_release(&m->seen);
+	*m = (struct names_merge){ 0 };
 }
 
 int names_settle(struct names *n)
 {
 	struct names_merge m;
+	int status;
 
-	names_merge_take(n, false, &m);
+	names_merge_take(n, NAMES_ADD, &m);
 	names_merge_run(&m);
-	return names_merge_done(n, &m);
-}
-
-void names_replace(struct names *n, struct names *old)
-{
-	*old = (struct names){ .index = n->index, .max = n->max };
-	n->index = n->next;
-	n->next = NULL;
+	status = names_merge_done(n, &m);
+	names_merge_release(&m);
+	return status;
 }
 
 void names_discard(struct names *n)
 {
 	names_batch_release(&n->waiting);
-	names_index_drop(n->next);
-	n->next = NULL;
+	names_seen_release(&n->seen);
+	n->anew = false;
 }
 
 void names_pin(const struct names *n, struct names *pinned)

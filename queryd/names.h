@@ -1,10 +1,10 @@
 /*
  * names.h - the keys there are, sorted, for /v1/keys and whoever chooses among keys.
  *
- * Names come in any order and more than once; they wait until they are merged into the index, or
- * into another one that is built beside it while all is read anew and then takes its place, which
- * also forgets names that are gone. Merging is three steps, so that the middle one may run in
- * another thread: it works on what the first took along. The index itself never changes
+ * Names come in any order and more than once; they wait until they are merged into the index, or, while
+ * all is read anew, are counted as met (names_seen.h); then an index of these takes its place, which
+ * forgets names that are gone. Merging is steps, so that those that take long may run in
+ * another thread: they work on what the first took along. The index itself never changes
  * (names_index.h): names_pin() keeps one generation for who walks through it beside the loop.
  * Asking about one exact key never needs this. Up to a ceiling; names over it are counted and left
  * out. Pure; but for the middle step one thread.
@@ -15,6 +15,7 @@
 #include "proto/glob.h"
 #include "proto/slice.h"
 #include "queryd/names_index.h"
+#include "queryd/names_seen.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +24,8 @@
 struct names {
 	/* private */
 	struct names_index *index; /* NULL: empty */
-	struct names_index *next;  /* that is built anew; NULL: empty */
+	struct names_seen seen;    /* since all is read anew */
+	bool anew;                 /* it is */
 	struct names_batch waiting;
 	size_t max;
 	uint64_t dropped;
@@ -39,35 +41,42 @@ int names_add(struct names *n, struct slice name, unsigned kinds)
 
 size_t names_waiting(const struct names *n); /* names that wait, repetitions too */
 
+/* What becomes of the waiting. */
+enum names_merge_how {
+	NAMES_ADD,     /* they are added to the index */
+	NAMES_ANEW,    /* they were met again, or are new, while all is read anew */
+	NAMES_REPLACE, /* the same, and they were the last: the index is what was met */
+};
+
 /* What a merge works on. */
 struct names_merge {
 	/* private */
+	enum names_merge_how how;
 	struct names_index *base, *out;
+	struct names_seen seen;
 	struct names_batch batch;
 	size_t max;
 	uint64_t dropped;
-	bool anew;
 	int status;
 };
 
-/* Takes the waiting along, to be merged into the index or (anew) into the one that is built beside
- * it. One merge at a time. */
-void names_merge_take(struct names *n, bool anew, struct names_merge *m);
+/* Takes the waiting along, and what names_merge_run() needs of the rest. One merge at a time. */
+void names_merge_take(struct names *n, enum names_merge_how how, struct names_merge *m);
 
 /* Merges; in any thread. */
 void names_merge_run(struct names_merge *m);
 
-/* Puts the result in its place. 0; -ENOMEM, then the names that were taken are lost. */
+/* Puts the result in its place. 0; -ENOMEM, then the names that were taken are lost, and while all is
+ * read anew nothing is left to do but names_discard(). */
 int names_merge_done(struct names *n, struct names_merge *m) __attribute__((warn_unused_result));
 
-/* All three at once, into the index. 0, -ENOMEM. */
+/* Frees what is left of it, which may be the whole index that was there before; in any thread. */
+void names_merge_release(struct names_merge *m);
+
+/* All of these at once, into the index. 0, -ENOMEM. */
 int names_settle(struct names *n) __attribute__((warn_unused_result));
 
-/* The index that was built beside takes the place of the index. *old is the one before, as if
- * pinned: names_release() forgets it, in any thread. */
-void names_replace(struct names *n, struct names *old);
-
-/* Throws away the waiting and what was built beside. */
+/* Throws away the waiting and what was met. */
 void names_discard(struct names *n);
 
 /* Makes *pinned the index as it is now, whatever comes to `n`; for reading only. names_release()

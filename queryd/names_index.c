@@ -2,63 +2,19 @@
 #include "queryd/names_index.h"
 
 #include "queryd/grow.h"
+#include "queryd/names_index_private.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A block that grows beyond the first is cut into blocks of about the second: small enough that
- * one name more is cheap, large enough that a million names are few blocks. */
-#define BLOCK_MOST 512
-#define BLOCK_CUT  384
-
-/* Name i lies between the end of the one before and its own; kinds and bytes follow. */
-struct names_block {
-	atomic_uint holders;
-	uint32_t count;
-	uint32_t ends[];
-};
-
-struct names_index {
-	atomic_uint holders;
-	bool full;
-	size_t count;
-	struct names_block **blocks;
-	size_t block_count, capacity;
-};
-
-struct names_item {
-	size_t at; /* in the batch's bytes, which move while they grow */
-	uint32_t size;
-	uint8_t kinds;
-};
+/* Blocks are cut into some of about this: small enough that one name more is cheap, large enough that a
+ * million names are few blocks. */
+#define BLOCK_CUT 384
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
-/* A name of a block or of a batch, while both are merged. */
-struct view {
-	struct slice name;
-	uint8_t kinds;
-};
-
-static uint8_t *block_kinds(const struct names_block *block)
-{
-	return (uint8_t *)(block->ends + block->count);
-}
-
-static struct view block_at(const struct names_block *block, size_t place)
-{
-	const uint8_t *kinds = block_kinds(block);
-	uint32_t from = place > 0 ? block->ends[place - 1] : 0;
-
-	return (struct view){
-		.name = slice_of(kinds + block->count + from, block->ends[place] - from),
-		.kinds = kinds[place],
-	};
-}
-
-static struct names_block *block_new(const struct view *views, size_t count)
+static struct names_block *block_new(const struct names_view *views, size_t count)
 {
 	struct names_block *block;
 	size_t size = 0, i;
@@ -73,11 +29,11 @@ static struct names_block *block_new(const struct view *views, size_t count)
 	size = 0;
 	for (i = 0; i < count; i++) {
 		if (views[i].name.size > 0)
-			memcpy(block_kinds(block) + count + size, views[i].name.ptr,
+			memcpy(names_block_kinds(block) + count + size, views[i].name.ptr,
 			       views[i].name.size);
 		size += views[i].name.size;
 		block->ends[i] = (uint32_t)size;
-		block_kinds(block)[i] = views[i].kinds;
+		names_block_kinds(block)[i] = views[i].kinds;
 	}
 	return block;
 }
@@ -88,14 +44,13 @@ static void block_drop(struct names_block *block)
 		free(block);
 }
 
-/* The first place of a block whose name is not below. */
-static size_t block_seek(const struct names_block *block, struct slice name)
+size_t names_block_seek(const struct names_block *block, struct slice name)
 {
 	size_t low = 0, high = block->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (slice_compare(block_at(block, middle).name, name) < 0)
+		if (slice_compare(names_block_at(block, middle).name, name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -119,7 +74,8 @@ void names_index_drop(struct names_index *index)
 	if (!index || atomic_fetch_sub(&index->holders, 1) != 1)
 		return;
 	for (i = 0; i < index->block_count; i++)
-		block_drop(index->blocks[i]);
+		if (index->blocks[i])
+			block_drop(index->blocks[i]);
 	free(index->blocks);
 	free(index);
 }
@@ -134,14 +90,13 @@ bool names_index_full(const struct names_index *index)
 	return index && index->full;
 }
 
-/* Blocks whose first name is not above: the name is in the last of them, if anywhere. */
-static size_t blocks_up_to(const struct names_index *index, struct slice name)
+size_t names_index_blocks_up_to(const struct names_index *index, struct slice name)
 {
 	size_t low = 0, high = index->block_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (slice_compare(block_at(index->blocks[middle], 0).name, name) <= 0)
+		if (slice_compare(names_block_at(index->blocks[middle], 0).name, name) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -152,11 +107,11 @@ static size_t blocks_up_to(const struct names_index *index, struct slice name)
 struct names_cursor names_index_seek(const struct names_index *index, struct slice name)
 {
 	struct names_cursor at = { 0 };
-	size_t blocks = index ? blocks_up_to(index, name) : 0;
+	size_t blocks = index ? names_index_blocks_up_to(index, name) : 0;
 
 	if (blocks > 0) {
 		at.block = blocks - 1;
-		at.place = block_seek(index->blocks[at.block], name);
+		at.place = names_block_seek(index->blocks[at.block], name);
 	}
 	return at;
 }
@@ -164,7 +119,7 @@ struct names_cursor names_index_seek(const struct names_index *index, struct sli
 bool names_index_step(const struct names_index *index, struct names_cursor *at, struct slice *name,
 		      unsigned *kinds)
 {
-	struct view view;
+	struct names_view view;
 
 	if (!index || at->block == index->block_count)
 		return false;
@@ -173,10 +128,16 @@ bool names_index_step(const struct names_index *index, struct names_cursor *at, 
 		if (++at->block == index->block_count)
 			return false;
 	}
-	view = block_at(index->blocks[at->block], at->place++);
+	view = names_block_at(index->blocks[at->block], at->place++);
 	*name = view.name;
 	*kinds = view.kinds;
 	return true;
+}
+
+int names_index_share(struct names_index *out, struct names_block *block)
+{
+	atomic_fetch_add(&block->holders, 1);
+	return names_index_put(out, block);
 }
 
 /* ---- batches -------------------------------------------------------------------------------- */
@@ -202,6 +163,7 @@ int names_batch_add(struct names_batch *b, struct slice name, unsigned kinds)
 		memcpy(b->bytes + b->size, name.ptr, name.size);
 	items[b->count++] = (struct names_item){ b->size, (uint32_t)name.size, (uint8_t)kinds };
 	b->size += name.size;
+	b->sorted = false;
 	return 0;
 }
 
@@ -212,11 +174,11 @@ void names_batch_release(struct names_batch *b)
 	*b = (struct names_batch){ 0 };
 }
 
-static struct view item_view(const struct names_batch *b, size_t index)
+struct names_view names_batch_at(const struct names_batch *b, size_t index)
 {
 	const struct names_item *item = &b->items[index];
 
-	return (struct view){ slice_of(b->bytes + item->at, item->size), item->kinds };
+	return (struct names_view){ slice_of(b->bytes + item->at, item->size), item->kinds };
 }
 
 static int compare_items(const void *a, const void *b, void *bytes)
@@ -227,11 +189,13 @@ static int compare_items(const void *a, const void *b, void *bytes)
 			     slice_of((uint8_t *)bytes + y->at, y->size));
 }
 
-/* Of repetitions one stays, with the kinds of all. */
-static void sort(struct names_batch *b)
+void names_batch_sort(struct names_batch *b)
 {
 	size_t kept = 0, i;
 
+	if (b->sorted)
+		return;
+	b->sorted = true;
 	if (b->count > 1)
 		qsort_r(b->items, b->count, sizeof(*b->items), compare_items, b->bytes);
 	for (i = 0; i < b->count; i++) {
@@ -246,10 +210,11 @@ static void sort(struct names_batch *b)
 /* ---- merging -------------------------------------------------------------------------------- */
 
 struct merge {
-	const struct names_index *base;
+	struct names_index *base;
+	bool alone; /* nobody else holds the base */
 	const struct names_batch *batch;
 	struct names_index *out;
-	struct view *views; /* of the range that is merged; room for the largest */
+	struct names_view *views; /* of the range that is merged; room for the largest */
 	size_t count;
 	size_t next;        /* of the batch */
 	size_t room;        /* names that may still be added */
@@ -257,7 +222,7 @@ struct merge {
 	bool changed;
 };
 
-static int put_block(struct names_index *out, struct names_block *block)
+int names_index_put(struct names_index *out, struct names_block *block)
 {
 	struct names_block **blocks;
 
@@ -274,23 +239,22 @@ static int put_block(struct names_index *out, struct names_block *block)
 	return 0;
 }
 
-/* Writes what was merged as one block, or cuts it into equal ones. */
-static int put_views(struct merge *m)
+int names_index_put_views(struct names_index *out, const struct names_view *views, size_t count)
 {
-	size_t pieces = m->count > BLOCK_MOST ? (m->count + BLOCK_CUT - 1) / BLOCK_CUT : 1;
+	size_t pieces = count > NAMES_BLOCK_MOST ? (count + BLOCK_CUT - 1) / BLOCK_CUT : 1;
 	size_t from = 0, i;
 	int status = 0;
 
-	for (i = 1; i <= pieces && m->count > 0 && status == 0; i++) {
-		size_t to = m->count * i / pieces;
-		status = put_block(m->out, block_new(m->views + from, to - from));
+	for (i = 1; i <= pieces && count > 0 && status == 0; i++) {
+		size_t to = count * i / pieces;
+		status = names_index_put(out, block_new(views + from, to - from));
 		from = to;
 	}
 	return status;
 }
 
 /* Takes the batch's next name, which the base does not have, if there is room. */
-static void take_fresh(struct merge *m, struct view fresh)
+static void take_fresh(struct merge *m, struct names_view fresh)
 {
 	m->next++;
 	if (m->room == 0) {
@@ -310,23 +274,23 @@ static void merge_range(struct merge *m, const struct names_block *block, size_t
 	m->count = 0;
 	m->changed = false;
 	for (place = 0; block && place < block->count; place++) {
-		struct view old = block_at(block, place);
+		struct names_view old = names_block_at(block, place);
 		int order = -1;
 		while (m->next < end) {
-			order = slice_compare(item_view(m->batch, m->next).name, old.name);
+			order = slice_compare(names_batch_at(m->batch, m->next).name, old.name);
 			if (order >= 0)
 				break;
-			take_fresh(m, item_view(m->batch, m->next));
+			take_fresh(m, names_batch_at(m->batch, m->next));
 		}
 		if (order == 0) {
-			uint8_t kinds = item_view(m->batch, m->next++).kinds | old.kinds;
+			uint8_t kinds = names_batch_at(m->batch, m->next++).kinds | old.kinds;
 			m->changed |= kinds != old.kinds;
 			old.kinds = kinds;
 		}
 		m->views[m->count++] = old;
 	}
 	while (m->next < end)
-		take_fresh(m, item_view(m->batch, m->next));
+		take_fresh(m, names_batch_at(m->batch, m->next));
 }
 
 /* Where the batch's names end that belong into a block: before the first name of the next one. */
@@ -337,10 +301,10 @@ static size_t range_end(const struct merge *m, size_t block)
 
 	if (!m->base || block + 1 >= m->base->block_count)
 		return high;
-	limit = block_at(m->base->blocks[block + 1], 0).name;
+	limit = names_block_at(m->base->blocks[block + 1], 0).name;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (slice_compare(item_view(m->batch, middle).name, limit) < 0)
+		if (slice_compare(names_batch_at(m->batch, middle).name, limit) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -352,43 +316,57 @@ static int merge_block(struct merge *m, size_t index)
 {
 	struct names_block *block = m->base ? m->base->blocks[index] : NULL;
 	size_t end = range_end(m, index);
+	int status;
 
 	if (end > m->next || !block) {
 		merge_range(m, block, end);
-		if (m->changed)
-			return put_views(m);
+		if (m->changed) {
+			status = names_index_put_views(m->out, m->views, m->count);
+			if (block && m->alone) {
+				block_drop(block);
+				m->base->blocks[index] = NULL;
+			}
+			return status;
+		}
 	}
-	if (!block)
-		return 0;
-	atomic_fetch_add(&block->holders, 1);
-	return put_block(m->out, block);
+	return block ? names_index_share(m->out, block) : 0;
 }
 
-int names_index_merge(const struct names_index *base, struct names_batch *batch, size_t max,
+struct names_index *names_index_new(void)
+{
+	struct names_index *index = calloc(1, sizeof(*index));
+
+	if (index)
+		atomic_init(&index->holders, 1);
+	return index;
+}
+
+int names_index_merge(struct names_index *base, struct names_batch *batch, size_t max,
 		      struct names_index **out, uint64_t *dropped)
 {
-	const struct names_index *from = names_index_count(base) > 0 ? base : NULL;
+	struct names_index *from = names_index_count(base) > 0 ? base : NULL;
 	struct merge m = {
 		.base = from,
+		.alone = from && atomic_load(&from->holders) == 1,
 		.batch = batch,
 		.room = max - names_index_count(base),
-		.out = calloc(1, sizeof(*m.out)),
-		.views = malloc((BLOCK_MOST + batch->count) * sizeof(*m.views)),
+		.out = names_index_new(),
+		.views = malloc((NAMES_BLOCK_MOST + batch->count) * sizeof(*m.views)),
 	};
 	size_t blocks = from ? from->block_count : 1, i;
 	int status = m.out && m.views ? 0 : -ENOMEM;
 
-	sort(batch);
-	if (m.out)
-		atomic_init(&m.out->holders, 1);
+	names_batch_sort(batch);
 	for (i = 0; i < blocks && status == 0; i++)
 		status = merge_block(&m, i);
 	free(m.views);
+	if (status == 0)
+		m.out->full = names_index_full(base) || m.dropped > 0;
+	names_index_drop(base);
 	if (status < 0) {
 		names_index_drop(m.out);
 		return status;
 	}
-	m.out->full = names_index_full(base) || m.dropped > 0;
 	*out = m.out;
 	*dropped = m.dropped;
 	return 0;

@@ -25,6 +25,7 @@ struct names_batch {
 	size_t count, capacity;
 	uint8_t *bytes;
 	size_t size, room;
+	bool sorted; /* and single */
 };
 
 /* Copies a name in, with its kinds (bits by stat_kind_index()). 0, -ENOMEM. */
@@ -34,9 +35,10 @@ int names_batch_add(struct names_batch *b, struct slice name, unsigned kinds)
 void names_batch_release(struct names_batch *b); /* frees it; it is empty then */
 
 /* An index with the names of the base (NULL: none) and of the batch, which gets sorted; at most max
- * of them: of those that are new the last in byte order are left out, and *dropped counts them. *out
- * is the caller's. 0, -ENOMEM. */
-int names_index_merge(const struct names_index *base, struct names_batch *batch, size_t max,
+ * of them: of those that are new the last in byte order are left out, and *dropped counts them. One hold
+ * of the base is given away; if nobody else has one, its blocks are freed as soon as they are
+ * copied, and both are never there as a whole. *out is the caller's. 0, -ENOMEM. */
+int names_index_merge(struct names_index *base, struct names_batch *batch, size_t max,
 		      struct names_index **out, uint64_t *dropped)
 	__attribute__((warn_unused_result));
 

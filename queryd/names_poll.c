@@ -1,31 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queryd/names_poll.h"
 
-#include "proto/daemon/log.h"
+#include "proto/daemon/life.h"
 #include "proto/rkey.h"
 #include "queryd/stat.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHUNK_TEXT   "1000"
-#define CHUNK        1000
-#define WHOLE_PASSES 3600 /* an hour of seconds */
-#define QUIET_PASSES 5    /* then the last second seen is over for good */
-#define WHOLE_TAKES  60   /* seconds that reading all may have taken */
-#define ROUND_PARTS  64   /* asked at a time: so many chunks may come at once */
-#define RUN          65536 /* names that are worth a merge before all are there */
+#define RUN 65536 /* names that are worth a merge before all are there */
 
 static void go_on(struct names_poll *p);
 
 void names_poll_restart(struct names_poll *p)
 {
-	p->passes = WHOLE_PASSES;
+	names_pass_restart(&p->pass);
 }
 
 bool names_poll_loaded(const struct names_poll *p)
@@ -33,100 +25,119 @@ bool names_poll_loaded(const struct names_poll *p)
 	return p->loaded;
 }
 
-static void fail(struct names_poll *p)
-{
-	names_discard(p->names);
-	names_poll_restart(p);
-}
+/* ---- answers -------------------------------------------------------------------------------- */
 
 /* One name and its second. False without memory, or when it is none. */
-static bool take_name(struct names_poll_part *part, const redisReply *name, const redisReply *score)
+static bool take_name(struct names_poll *p, uint32_t partition, const redisReply *name,
+		      const redisReply *score)
 {
-	int64_t second;
-
 	if (name->type != REDIS_REPLY_STRING || score->type != REDIS_REPLY_STRING || name->len < 2)
 		return false;
-	second = strtoll(score->str, NULL, 10);
-	if (second > part->since) {
-		part->since = second;
-		part->offset = 0;
-	}
-	if (second > part->last) {
-		part->last = second;
-		part->quiet = 0;
-	}
-	part->offset++;
+	names_pass_name(&p->pass, partition, strtoll(score->str, NULL, 10));
 	/* The first byte is the kind; a key of several kinds is one key. */
 	if (!kind_known(name->str[0]))
 		return true;
-	return names_add(part->poll->names, slice_of(name->str + 1, name->len - 1),
+	return names_add(p->names, slice_of(name->str + 1, name->len - 1),
 			 1u << stat_kind_index((enum kind)name->str[0])) == 0;
 }
 
-static void on_chunk(void *arg, int status, const redisReply *reply)
+/* Names and seconds in turn. */
+static bool take_names(struct names_poll *p, uint32_t partition, const redisReply *list)
+{
+	size_t i;
+
+	if (list->type != REDIS_REPLY_ARRAY || list->elements % 2 != 0)
+		return false;
+	for (i = 0; i < list->elements; i += 2) {
+		if (!take_name(p, partition, list->element[i], list->element[i + 1]))
+			return false;
+	}
+	return true;
+}
+
+/* ZSCAN's answer is a cursor and such a list. */
+static const redisReply *take_cursor(const redisReply *reply, uint64_t *cursor)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING)
+		return NULL;
+	*cursor = strtoull(reply->element[0]->str, NULL, 10);
+	return reply->element[1];
+}
+
+static void on_answer(void *arg, int status, const redisReply *reply)
 {
 	struct names_poll_part *part = arg;
 	struct names_poll *p = part->poll;
-	size_t i;
+	uint32_t partition = (uint32_t)(part - p->parts);
+	const redisReply *list = status < 0 ? NULL : reply;
+	uint64_t cursor = 0;
 
-	p->outstanding--;
-	if (status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0)
+	if (list && names_pass_whole(&p->pass))
+		list = take_cursor(reply, &cursor);
+	if (!p->failed && list && take_names(p, partition, list)) {
+		names_pass_answered(&p->pass, partition, list->elements / 2, cursor);
+	} else {
 		p->failed = true;
-	for (i = 0; !p->failed && i < reply->elements; i += 2)
-		p->failed = !take_name(part, reply->element[i], reply->element[i + 1]);
-	part->more = !p->failed && reply->elements == (size_t)2 * CHUNK;
-	if (p->outstanding == 0)
-		go_on(p);
+		names_pass_answered(&p->pass, partition, 0, 0);
+	}
+	go_on(p);
 }
 
-static void ask(struct names_poll_part *part)
+/* ---- questions ------------------------------------------------------------------------------ */
+
+static int ask_all(struct names_poll *p, const struct names_question *q, struct slice key)
 {
-	struct names_poll *p = part->poll;
-	char key[RKEY_SIZE], since[24], offset[24];
-	const char *tag = fleet_tag(p->fleet, (uint32_t)(part - p->parts));
+	char cursor[24], count[24];
 	struct slice argv[] = {
-		slice_text("ZRANGE"), slice_text(rkey_names_first(tag, key)), slice_text(since),
-		slice_text("+inf"), slice_text("BYSCORE"), slice_text("LIMIT"),
-		slice_text(offset), slice_text(CHUNK_TEXT), slice_text("WITHSCORES"),
+		slice_text("ZSCAN"), key, slice_text(cursor), slice_text("COUNT"), slice_text(count),
 	};
 
-	argv[2].size = (size_t)snprintf(since, sizeof(since), "%s%" PRId64,
-					part->quiet > QUIET_PASSES ? "(" : "", part->since);
-	argv[6].size = (size_t)snprintf(offset, sizeof(offset), "%zu", part->offset);
-	if (redis_command(p->redis, rkey_slot(argv[1]), 9, argv, on_chunk, part) < 0)
-		p->failed = true;
-	else
-		p->outstanding++;
+	argv[2].size = (size_t)snprintf(cursor, sizeof(cursor), "%" PRIu64, q->cursor);
+	argv[4].size = (size_t)snprintf(count, sizeof(count), "%u", q->count);
+	return redis_command(p->redis, rkey_slot(key), 5, argv, on_answer, &p->parts[q->partition]);
 }
 
-/* Asks parts that have more, a round's worth. */
-static void ask_round(struct names_poll *p)
+static int ask_newer(struct names_poll *p, const struct names_question *q, struct slice key)
 {
-	uint32_t i;
-	size_t asked = 0;
+	char since[24], offset[24], count[24];
+	struct slice argv[] = {
+		slice_text("ZRANGE"), key, slice_text(since), slice_text("+inf"),
+		slice_text("BYSCORE"), slice_text("LIMIT"), slice_text(offset), slice_text(count),
+		slice_text("WITHSCORES"),
+	};
 
-	for (i = 0; i < p->partitions && asked < ROUND_PARTS; i++) {
-		if (!p->parts[i].more)
-			continue;
-		ask(&p->parts[i]);
-		asked++;
-	}
+	argv[2].size = (size_t)snprintf(since, sizeof(since), "%s%" PRId64, q->over ? "(" : "", q->since);
+	argv[6].size = (size_t)snprintf(offset, sizeof(offset), "%zu", q->offset);
+	argv[7].size = (size_t)snprintf(count, sizeof(count), "%u", q->count);
+	return redis_command(p->redis, rkey_slot(key), 9, argv, on_answer, &p->parts[q->partition]);
 }
 
-static bool has_more(const struct names_poll *p)
+static void ask(struct names_poll *p, const struct names_question *q)
 {
-	uint32_t i;
+	char key[RKEY_SIZE];
+	struct slice names = slice_text(rkey_names_first(fleet_tag(p->fleet, q->partition), key));
 
-	for (i = 0; i < p->partitions; i++) {
-		if (p->parts[i].more)
-			return true;
-	}
-	return false;
+	if ((q->whole ? ask_all(p, q, names) : ask_newer(p, q, names)) == 0)
+		return;
+	p->failed = true;
+	names_pass_answered(&p->pass, q->partition, 0, 0);
 }
+
+/* ---- merging -------------------------------------------------------------------------------- */
 
 static struct names_poll *poll_of(struct aside_job *job)
 {
 	return (struct names_poll *)((char *)job - offsetof(struct names_poll, job));
+}
+
+static void start_job(struct names_poll *p, void (*run)(struct aside_job *),
+		      void (*done)(struct aside_job *, bool))
+{
+	p->merging = true;
+	p->job.run = run;
+	p->job.done = done;
+	aside_start(p->aside, &p->job, 0);
 }
 
 /* In another thread: of the poll only this is touched there. */
@@ -143,104 +154,113 @@ static void on_merged(struct aside_job *job, bool late)
 	p->merging = false;
 	if (names_merge_done(p->names, &p->merge) < 0)
 		p->failed = true;
+	names_merge_release(&p->merge);
 	go_on(p);
 }
 
-/* In another thread, as above. An index is freed in many small pieces, which malloc would keep for
- * the next one, an hour on. */
+/* In another thread, as above. */
 static void forget(struct aside_job *job)
 {
-	names_release(&poll_of(job)->old);
-	(void)malloc_trim(0);
+	names_merge_release(&poll_of(job)->merge);
 }
 
 static void on_forgotten(struct aside_job *job, bool late)
 {
+	struct names_poll *p = poll_of(job);
+
 	(void)late;
-	poll_of(job)->merging = false;
+	p->merging = false;
+	p->busy = false;
 }
 
-static void start_job(struct names_poll *p, void (*run)(struct aside_job *),
-		      void (*done)(struct aside_job *, bool))
+static void fail(struct names_poll *p)
 {
-	p->merging = true;
-	p->job.run = run;
-	p->job.done = done;
-	aside_start(p->aside, &p->job, 0);
+	names_discard(p->names);
+	names_poll_restart(p);
+	p->busy = false;
 }
 
-/* Where the next pass begins is not known of a first one, and another master may be behind. */
-static void end_whole(struct names_poll *p)
+/* All is read anew: the index is what was met. */
+static void on_replaced(struct aside_job *job, bool late)
 {
-	uint32_t i;
+	struct names_poll *p = poll_of(job);
 
-	for (i = 0; i < p->partitions; i++) {
-		struct names_poll_part *part = &p->parts[i];
-		if (part->start == 0 || part->start > part->last)
-			part->start = part->last - WHOLE_TAKES;
+	(void)late;
+	p->merging = false;
+	if (names_merge_done(p->names, &p->merge) < 0) {
+		names_merge_release(&p->merge);
+		fail(p);
+		return;
 	}
-	names_replace(p->names, &p->old);
+	names_pass_end(&p->pass, life_monotonic_ms());
 	p->loaded = true;
 	start_job(p, forget, on_forgotten);
 }
 
-/* A round, or a merge, is over: the next one, or the end of the pass. */
-static void go_on(struct names_poll *p)
+/* Nothing is asked for and nothing is to be: what still waits is merged. */
+static void end_pass(struct names_poll *p)
 {
-	bool more = has_more(p);
-	size_t waiting = names_waiting(p->names);
-
-	/* While names were merged nobody told that the connection is lost. */
-	if (p->failed || !p->redis || !redis_is_up(p->redis) ||
-	    fleet_partitions(p->fleet) != p->partitions) {
-		fail(p);
-	} else if (waiting >= RUN || (waiting > 0 && !more)) {
-		names_merge_take(p->names, p->whole, &p->merge);
+	if (names_pass_whole(&p->pass)) {
+		names_merge_take(p->names, NAMES_REPLACE, &p->merge);
+		start_job(p, merge, on_replaced);
+	} else if (names_waiting(p->names) > 0) {
+		names_merge_take(p->names, NAMES_ADD, &p->merge);
 		start_job(p, merge, on_merged);
-	} else if (more) {
-		ask_round(p);
-		if (p->outstanding == 0)
-			fail(p);
-	} else if (p->whole) {
-		end_whole(p);
+	} else {
+		p->busy = false;
 	}
 }
+
+static bool is_lost(const struct names_poll *p)
+{
+	/* While names were merged nobody told that the connection is. */
+	return p->failed || !p->redis || !redis_is_up(p->redis) ||
+	       fleet_partitions(p->fleet) != p->pass.partitions;
+}
+
+/* An answer has come, or a merge is over: the next questions, a merge, or the end of the pass. */
+static void go_on(struct names_poll *p)
+{
+	bool enough = names_waiting(p->names) >= RUN;
+	struct names_question question;
+
+	while (!is_lost(p) && !enough && names_pass_next(&p->pass, &question))
+		ask(p, &question);
+	if (names_pass_open(&p->pass) > 0)
+		return;
+	if (is_lost(p)) {
+		fail(p);
+	} else if (enough) {
+		names_merge_take(p->names, names_pass_whole(&p->pass) ? NAMES_ANEW : NAMES_ADD,
+				 &p->merge);
+		start_job(p, merge, on_merged);
+	} else {
+		end_pass(p);
+	}
+}
+
+/* ---- from outside --------------------------------------------------------------------------- */
 
 void names_poll_init(struct names_poll *p, struct redis *redis, const struct fleet *fleet,
 		     struct names *names, struct aside *aside)
 {
 	size_t i;
 
-	*p = (struct names_poll){
-		.redis = redis, .fleet = fleet, .names = names, .aside = aside, .whole = true,
-	};
+	*p = (struct names_poll){ .redis = redis, .fleet = fleet, .names = names, .aside = aside };
 	for (i = 0; i < LIMIT_PARTITIONS; i++)
 		p->parts[i].poll = p;
-	names_poll_restart(p);
+	names_pass_init(&p->pass);
 }
 
 void names_poll_tick(struct names_poll *p)
 {
-	uint32_t i;
+	uint32_t partitions = fleet_partitions(p->fleet);
 
-	if (p->outstanding > 0 || p->merging || !p->redis || !redis_is_up(p->redis))
+	if (p->busy || !p->redis || !redis_is_up(p->redis) || partitions == 0)
 		return;
-	p->partitions = fleet_partitions(p->fleet);
-	if (p->partitions == 0)
-		return;
-	p->whole = p->passes++ >= WHOLE_PASSES;
+	p->busy = true;
 	p->failed = false;
-	if (p->whole)
-		p->passes = 0;
-	for (i = 0; i < p->partitions; i++) {
-		struct names_poll_part *part = &p->parts[i];
-		part->since = p->whole ? 0 : part->start;
-		part->start = part->last;
-		part->last = p->whole ? 0 : part->last;
-		part->quiet = p->whole ? 0 : part->quiet + 1;
-		part->offset = 0;
-		part->more = true;
-	}
+	names_pass_begin(&p->pass, partitions, life_monotonic_ms());
 	go_on(p);
 }
 

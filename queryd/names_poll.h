@@ -2,13 +2,10 @@
  * names_poll.h - keeps names.h fresh.
  *
  * Once a second it asks every partition's `nf` (names by the second first seen) for what is
- * new, in chunks. Seconds are Redis' own; those before the last one seen when a pass began were over
- * and are read for good, later ones may have grown behind its back and are read once more by the
- * next pass. Once a second has been
- * asked for several times without anything new it is over for good. After each connect and every
- * hour all is read anew, which also forgets names that Redis has forgotten. What has come is merged
+ * new, after each connect and every hour for all, which also forgets names that Redis has
+ * forgotten; names_pass.h decides what to ask. What has come is merged
  * beside the loop (aside.h), tens of thousands of names at a time; meanwhile nothing more is asked
- * for, so that no more than a round's names ever wait.
+ * for, so that few more names ever wait.
  */
 #ifndef QUERYD_NAMES_POLL_H
 #define QUERYD_NAMES_POLL_H
@@ -17,19 +14,17 @@
 #include "queryd/aside.h"
 #include "queryd/fleet.h"
 #include "queryd/names.h"
+#include "queryd/names_pass.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct names_poll;
+
+/* For whose partition an answer is. */
 struct names_poll_part {
 	struct names_poll *poll;
-	int64_t start;     /* where the next pass begins */
-	int64_t last;      /* the last second seen */
-	int64_t since;     /* the second that this pass is reading */
-	size_t offset;     /* names of the second `since` read in this pass */
-	unsigned quiet;    /* passes without anything newer */
-	bool more;         /* of this pass there is more to ask for */
 };
 
 struct names_poll {
@@ -38,17 +33,14 @@ struct names_poll {
 	const struct fleet *fleet;
 	struct names *names;
 	struct names_poll_part parts[LIMIT_PARTITIONS];
+	struct names_pass pass;
 	struct aside *aside;
 	struct aside_job job;
 	struct names_merge merge;
-	struct names old;   /* on its way out */
-	bool merging;       /* or forgetting the old ones: the job is under way */
-	uint32_t partitions;
-	size_t outstanding; /* commands of the round under way */
-	bool whole;         /* the pass reads all anew */
+	bool busy;    /* a pass is under way, or its last job */
+	bool merging; /* the job is under way */
 	bool failed;
 	bool loaded;
-	unsigned passes;    /* since the last whole one */
 };
 
 /* Readies it: the first pass will be a whole one. All are borrowed. */

@@ -1,15 +1,17 @@
 """What a million names cost queryd: memory, a page, a glob that looks at all, and whoever asks for one key meanwhile.
 
-Names are put into Redis as relays put them there, without data. Who asks keeps a connection; each figure
-of the one key stands beside the same key asked alone, in the same run.
+Names are put into Redis as relays put them there, over all partitions, without data. Who asks keeps a
+connection; each figure of the one key stands beside the same key asked alone, in the same run.
 """
 import http.client
 import multiprocessing
 import time
 
+from answers import fill
 from conftest import Stack, ask, http as get, send, this_hour, total, wait_for
 
-BATCH = 10000
+# Before a number: names of 20 bytes, and of 77.
+PREFIXES = ("app.web.key.k", "app.production.eu-central-1.checkout-service.http.server.duration.key.k")
 PAGE = "/v1/keys?limit=1000"
 GLOB = "/v1/keys?match=*.key.*nowhere"
 
@@ -44,12 +46,9 @@ def told(figures):
     return "median {:.1f} ms, p99 {:.1f} ms, max {:.1f} ms".format(*figures)
 
 
-def fill(redis, count, node):
-    """Puts names into the first partition, a batch a command."""
-    first = next(redis.scan_iter(b"hg:*:nf"))
-    for at in range(0, count, BATCH):
-        now = int(time.time())
-        redis.zadd(first, {f"d{node}.{n % 1000}.key.{n}": now for n in range(at, min(count, at + BATCH))})
+def put_names(stack, prefix, count):
+    """First seen in the last hour, at one second or another."""
+    fill(stack, prefix, count, "hour", int(time.time()) // 3600 - 1, 0, 1, 1, "names")
 
 
 def known(queryd):
@@ -76,20 +75,49 @@ def beside(queryd, path, times, others, glob):
             one.join()
 
 
+class Peak:
+    """The most memory a process has had since."""
+
+    def __init__(self, process):
+        self.folder = f"/proc/{process.pid}"
+        with open(f"{self.folder}/clear_refs", "w") as out:
+            out.write("5")
+
+    def __str__(self):
+        with open(f"{self.folder}/status") as status:
+            kilobytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        return f"{kilobytes * 1024 / 1e6:.0f} MB"
+
+
+def while_read(queryd, path, until):
+    """What one key takes until then."""
+    client, took = Client(queryd), []
+    while not until():
+        took += [client.ask(path) * 1e3 for _ in range(20)]
+    took.sort()
+    return f"p50 {took[len(took) // 2]:.2f} ms, p99 {took[int(len(took) * 0.99)]:.1f} ms, max {took[-1]:.1f} ms"
+
+
 def bench_refresh(stack, queryd, count, path):
-    """A second daemon reads all from the start, asked for one key meanwhile; then a thousand new names."""
+    """Another daemon reads all from the start; the first one reads all anew; then a thousand new names."""
     began = time.monotonic()
     other = stack.start_queryd("other", max_names=count + 100000)
     wait_for(lambda: get(other, path)[0] == 200, "it answers")
-    client, took = Client(other), []
-    while known(other) < count:
-        took += [client.ask(path) * 1e3 for _ in range(50)]
-    took.sort()
-    print(f"    all read anew in {time.monotonic() - began:.1f} s; one key meanwhile: "
-          f"p99 {took[int(len(took) * 0.99)]:.1f} ms, max {took[-1]:.1f} ms; "
-          f"RSS {other.rss_bytes() / 1e6:.0f} MB", flush=True)
+    took = while_read(other, path, lambda: known(other) >= count)
+    print(f"    all read by a new daemon in {time.monotonic() - began:.1f} s; one key meanwhile: {took}; RSS at "
+          f"most {Peak(other)}", flush=True)
+    other.terminate()
+    r, peak = stack.redis(), Peak(queryd)
+    first = next(key for key in r.scan_iter(b"hg:*:nf") if r.zcard(key) > 1)
+    assert r.zrem(first, r.zrange(first, 0, 0)[0]) == 1
+    before, began = known(queryd), time.monotonic()
+    r.client_kill_filter(_type="normal", skipme=True)
+    wait_for(lambda: get(queryd, path)[0] == 200 and get(queryd, path)[0] == 200, "it has connected again")
+    took = while_read(queryd, path, lambda: known(queryd) == before - 1)
+    print(f"    all read anew in {time.monotonic() - began:.1f} s; one key meanwhile: {took}; RSS at most "
+          f"{peak}", flush=True)
     began, before = time.monotonic(), known(queryd)
-    fill(stack.redis(), 1000, "new")
+    r.zadd(first, {f"dnew.{n}": int(time.time()) for n in range(1000)})
     wait_for(lambda: known(queryd) == before + 1000, "what is new is known")
     print(f"    1,000 new names known after {time.monotonic() - began:.1f} s (asked for once a second)",
           flush=True)
@@ -97,28 +125,35 @@ def bench_refresh(stack, queryd, count, path):
 
 def bench_names(count):
     """Listing and globbing many names, and who asks for one key meanwhile."""
+    for prefix in PREFIXES:
+        bench_names_like(prefix, count)
+
+
+def bench_names_like(prefix, count):
+    """The same for names that begin so."""
     stack = Stack()
     try:
-        stack.start_redis()
+        stack.start_redis("--appendonly", "no")
         relay = stack.start_relay()
-        queryd = stack.start_queryd(max_names=count + 100000)
         agent = stack.start_agent([relay])
         send(agent, "alone:1|ms")
-        wait_for(lambda: ask(queryd, "alone", "count")[0] == 200, "there")
+        put_names(stack, prefix, count)
+        queryd = stack.start_queryd(max_names=count + 100000)
         path = "/alone/count/{}/{}".format(*this_hour())
-        fill(stack.redis(), count, "app")
+        wait_for(lambda: get(queryd, path)[0] == 200, "there")
         wait_for(lambda: known(queryd) >= count, "all names are read", 600)
         client = Client(queryd)
-        print(f"  queryd, {count:,} names: RSS {queryd.rss_bytes() / 1e6:.0f} MB", flush=True)
+        print(f"  queryd, {count:,} names of {len(prefix) + 6} bytes: RSS {queryd.rss_bytes() / 1e6:.0f} MB",
+              flush=True)
         for what, asked in (("a page of 1,000", PAGE),
-                            ("a page of 1,000 far behind", PAGE + "&match=app.9*"),
+                            ("a page of 1,000 far behind", f"{PAGE}&match={prefix}9*"),
                             ("a glob that looks at all", GLOB)):
-            print(f"    {what}: {told(client.many(asked, 100))}", flush=True)
+            print(f"    {what}: {told(client.many(asked, 50))}", flush=True)
         print(f"    one key alone: {told(client.many(path, 1000, 0.002))}", flush=True)
         for others in (1, 8):
             print(f"    one key beside {others} who glob{'s' if others == 1 else ''}: "
                   f"{told(beside(queryd, path, 1000, others, GLOB))}", flush=True)
-        print(f"    a page of 1,000 beside 1 who globs: {told(beside(queryd, PAGE, 100, 1, GLOB))}",
+        print(f"    a page of 1,000 beside 1 who globs: {told(beside(queryd, PAGE, 50, 1, GLOB))}",
               flush=True)
         bench_refresh(stack, queryd, count, path)
         print(f"    RSS at the end {queryd.rss_bytes() / 1e6:.0f} MB", flush=True)

@@ -186,22 +186,24 @@ static const char *page(const struct names *n, const char *pattern, const char *
 	return text;
 }
 
-/* Merges the waiting into the index that is built beside. */
-static void settle_anew(struct names *n)
+static void merge(struct names *n, enum names_merge_how how)
 {
 	struct names_merge m;
 
-	names_merge_take(n, true, &m);
+	names_merge_take(n, how, &m);
 	names_merge_run(&m);
 	assert_int_equal(names_merge_done(n, &m), 0);
+	names_merge_release(&m);
+}
+
+static void settle_anew(struct names *n)
+{
+	merge(n, NAMES_ANEW);
 }
 
 static void replace(struct names *n)
 {
-	struct names old;
-
-	names_replace(n, &old);
-	names_release(&old);
+	merge(n, NAMES_REPLACE);
 }
 
 static void names_are_sorted_and_single(void **state)
@@ -395,6 +397,81 @@ static void many_merges_make_what_one_would(void **state)
 	names_release(&n);
 }
 
+/* Rounds in which some names are gone, some come and some change their kinds: against a plain set. */
+static void reading_anew_makes_what_is_there(void **state)
+{
+	static uint8_t kinds[9000];
+	struct names n, before;
+	struct names_cursor at;
+	struct slice name;
+	unsigned round, found;
+	size_t wanted = 0, i, w;
+	char text[16];
+
+	(void)state;
+	srand(4);
+	names_init(&n, 9000);
+	for (round = 0; round < 12; round++) {
+		names_pin(&n, &before);
+		for (i = 0, wanted = 0; i < 9000; i++) {
+			if (rand() % 64 < (int)round % 3)
+				kinds[i] = (uint8_t)(rand() % 4);
+			wanted += kinds[i] != 0;
+		}
+		for (i = 0; i < 9000; i++) {
+			w = i * 7 % 9000;
+			(void)snprintf(text, sizeof(text), "k%zu", w);
+			if (kinds[w])
+				assert_int_equal(names_add(&n, slice_text(text), kinds[w]), 0);
+			if (i % 4000 == 0)
+				settle_anew(&n);
+		}
+		found = (unsigned)names_count(&n);
+		assert_int_equal(found, names_count(&before));
+		replace(&n);
+		names_release(&before);
+		assert_int_equal(names_count(&n), wanted);
+		at = names_seek(&n, slice_text(""));
+		for (i = 0, text[0] = '\0'; names_step(&n, &at, &name, &found); i++) {
+			assert_true(slice_compare(slice_text(text), name) < 0);
+			(void)snprintf(text, sizeof(text), "%.*s", (int)name.size,
+				       (const char *)name.ptr);
+			assert_int_equal(found, kinds[atoi(text + 1)]);
+		}
+		assert_int_equal(i, wanted);
+	}
+	assert_int_equal(names_dropped(&n), 0);
+	names_release(&n);
+}
+
+/* Of a full index names that are gone make room for new ones. */
+static void what_is_gone_makes_room(void **state)
+{
+	struct names n;
+
+	(void)state;
+	names_init(&n, 3);
+	add(&n, "a");
+	add(&n, "b");
+	add(&n, "c");
+	assert_int_equal(names_settle(&n), 0);
+	add(&n, "d");
+	add(&n, "b");
+	settle_anew(&n);
+	add(&n, "e");
+	add(&n, "f");
+	add(&n, "f");
+	replace(&n);
+	assert_string_equal(page(&n, "*", "", 10), "b d e ");
+	assert_true(names_full(&n));
+	assert_int_equal(names_dropped(&n), 1);
+	add(&n, "b");
+	replace(&n);
+	assert_string_equal(page(&n, "*", "", 10), "b ");
+	assert_false(names_full(&n));
+	names_release(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +488,8 @@ int main(void)
 		cmocka_unit_test(an_index_that_fits_again_is_whole_again),
 		cmocka_unit_test(what_is_pinned_stays_as_it_was),
 		cmocka_unit_test(many_merges_make_what_one_would),
+		cmocka_unit_test(reading_anew_makes_what_is_there),
+		cmocka_unit_test(what_is_gone_makes_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
