@@ -4,6 +4,7 @@ import socket
 import urllib.parse
 
 from conftest import (BUILD, Stack, http, metrics, send, this_hour, total, wait_count, wait_for)
+from test_compaction import past_day, spell
 
 A = "hourglass_agent_"
 
@@ -248,3 +249,32 @@ def test_a_reload_adds_a_relay_tags_and_limits(stack):
     send(agent, "later:1|c")
     wait_count(queryd, "later;zone=a", 1, stat="sum")
     assert agent.alive() and total(agent, f"{A}relays_ready") == 2
+
+
+def test_the_ledger_of_days_alone(stack):
+    """Reports come with the hour they are sent in: here the cells of that hour are made those of a day long ago."""
+    _, agent, queryd = stack.start_all(relays=1)
+    send(agent, "ok:1|c\nok:2:3|c\nbad\nok:x|c\n_e{1,1}:a|b\nold:1|c|T1000000000")
+    total_now = {}
+
+    def whole():
+        total_now.update(http(queryd, "/v1/ledger?from=-2h")[1]["total"])
+        return (total_now["received"], total_now["counted"]) == (4, 3) and len(total_now["rejected"]) >= 2 and \
+            total_now["unsupported"] == {"event": 1}
+    wait_for(whole, lambda: f"all is reported: {total_now}")
+    r, first = stack.redis(), past_day() - 50 * 86400
+    hours = sorted({key.split(b":")[3] for key in r.scan_iter("hg:*:m:*")})
+    for n, hour in enumerate(hours):
+        date = spell(first + n * 86400)[0]
+        for key in r.scan_iter(b"hg:*:c:" + hour + b":*"):
+            tag = key.split(b":")[1].decode()
+            r.hset(f"hg:{tag}:dc:{date}", mapping=r.hgetall(key))
+            r.hset(f"hg:{tag}:d:{date}", "0" * 15 + "1", "0" * 15 + "2")
+    dates = [spell(first + n * 86400)[0] for n in (-1, 0, len(hours), len(hours) + 300)]
+    now = http(queryd, "/v1/ledger?from=-2h")[1]
+    for since, until in ((dates[1], dates[2]), (dates[0], dates[2]), (dates[0] + "T07", dates[2] + "T05")):
+        status, answer = http(queryd, f"/v1/ledger?from={since}&to={until}")
+        assert status == 200 and answer["agents"] == now["agents"] and answer["total"] == now["total"], (since, until)
+    # Half a day is hours, and there are none.
+    assert http(queryd, f"/v1/ledger?from={dates[0]}&to={dates[1]}T23")[1]["total"]["received"] == 0
+    assert http(queryd, f"/v1/ledger?from={dates[2]}&to={dates[2]}T23")[1]["total"]["received"] == 0

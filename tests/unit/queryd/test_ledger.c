@@ -24,14 +24,15 @@ static void report(const char *name, double value)
 	survey_store_put(&store, PLAN_CASE_HOUR, 1, name, plan_case_total(value));
 }
 
-static void fill(void)
+/* The ledger of a range. */
+static void fill_range(const char *range)
 {
 	const struct query_limits limits = { 100, 1000, 1 << 20, 0 };
 	struct route_refusal why;
 	struct survey *survey;
 
 	assert_int_equal(names_settle(&names), 0);
-	assert_int_equal(route_parse(slice_text("/v1/ledger"), slice_text("from=-1h"), NOW,
+	assert_int_equal(route_parse(slice_text("/v1/ledger"), slice_text(range), NOW,
 				     &request, &why), 0);
 	assert_int_equal(ledger_build(&request, &keys, &limits, NOW, &ledger, &survey, &why), 0);
 	assert_int_equal(survey_start(survey, SURVEY_STORE_PARTITIONS,
@@ -39,6 +40,11 @@ static void fill(void)
 	assert_int_equal(survey_store_run(&store, survey), PLAN_DONE);
 	assert_int_equal(ledger_fill(&ledger, survey), 0);
 	survey_free(survey);
+}
+
+static void fill(void)
+{
+	fill_range("from=-1h");
 }
 
 static int set_up(void **state)
@@ -125,6 +131,31 @@ static void made_up_reasons_are_added_up_as_other(void **state)
 	assert_float_equal(ledger.total.sums[LEDGER_REJECTED], 2 * LEDGER_REASONS, 0);
 }
 
+/* One day rolled up, one of which only hours are left, and one of which both are there. */
+static void days_rolled_up_are_read_for_it(void **state)
+{
+	const char *received = "hourglass.samples.received;" A, *sealed = "hourglass.samples.sealed;" A;
+	int64_t today = PLAN_CASE_HOUR / 24 * 24;
+	char range[64];
+
+	(void)state;
+	report(received, 1000);
+	report(sealed, 1000);
+	survey_store_put_day(&store, today - 72, 1, received, plan_case_total(5));
+	survey_store_put_day(&store, today - 72, 1, sealed, plan_case_total(4));
+	survey_store_put(&store, today - 48 + 7, 1, received, plan_case_total(20));
+	survey_store_put(&store, today - 48 + 8, 2, received, plan_case_total(30));
+	survey_store_put_day(&store, today - 24, 3, sealed, plan_case_total(600));
+	survey_store_put(&store, today - 24, 3, sealed, plan_case_total(600));
+	(void)snprintf(range, sizeof(range), "from=%" PRId64 "&to=%" PRId64, (today - 72) * 3600,
+		       today * 3600);
+	fill_range(range);
+	assert_int_equal(ledger.line_count, 1);
+	assert_float_equal(ledger.total.sums[LEDGER_RECEIVED], 55, 0);
+	assert_float_equal(ledger.total.sums[LEDGER_COUNTED], 604, 0);
+	assert_in_range(store.days, 1, 12);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -133,6 +164,7 @@ int main(void)
 		TEST(agents_are_added_up),
 		TEST(what_is_no_report_of_an_agent_is_left_out),
 		TEST(made_up_reasons_are_added_up_as_other),
+		TEST(days_rolled_up_are_read_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
