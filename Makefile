@@ -12,6 +12,9 @@ CFLAGS  ?= -O2 -g
 PYTHON  ?= /usr/bin/python3
 V       ?= 0
 
+# A folder of ours has one name, however it is spelt: what an object depends on is kept by name (-MMD).
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
+
 B       := $(BUILD)/$(MODE)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 
