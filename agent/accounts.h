@@ -32,8 +32,9 @@ struct accounts {
 	struct top top;
 };
 
-/* Readies it for an agent, its id in hex; accounts_add_intakes follows. 0, -ENOMEM. */
-int accounts_init(struct accounts *a, struct ledger *ledger, const char *agent_id) __attribute__((warn_unused_result));
+/* Readies it for an agent, its id in hex; accounts_set_intakes follows. 0, -ENOMEM. */
+int accounts_init(struct accounts *a, struct ledger *ledger, const char *agent_id)
+	__attribute__((warn_unused_result));
 
 /* Frees its memory; allowed on zeroes. */
 void accounts_release(struct accounts *a);

@@ -52,8 +52,10 @@ static bool agent_may_seal(struct agent *a, bool last)
 /* Whether a seal may be left out. */
 static bool agent_may_rest(struct agent *a, int64_t now_ms)
 {
-	return now_ms - a->sealed_ms < rest_after_seal_ms(delivery_quarters(a->delivery), a->seal_ms,
-							  accounts_level(&a->accounts).bytes);
+	int64_t rest_ms = rest_after_seal_ms(delivery_quarters(a->delivery), a->seal_ms,
+					     accounts_level(&a->accounts).bytes);
+
+	return now_ms - a->sealed_ms < rest_ms;
 }
 
 /* What a POST brought is not held: its answer would have to wait. */
@@ -210,7 +212,7 @@ static void agent_on_reload(void *arg)
 	log_set_level(config_log_level(a->config));
 	agent_reload_input(a);
 	delivery_reload(a->delivery);
-	log_info("reloaded", "%s", "");
+	log_info("reloaded", "");
 	agent_work(a);
 }
 
@@ -348,7 +350,8 @@ static int agent_open(struct agent *a)
 	a->since_ms = life_wall_ms();
 	a->seal_ms = a->config->seal_ms;
 	inputs_addresses(&a->inputs, addresses);
-	log_info("listening", "listen=%s admin=%s", addresses, a->admin ? http_address(a->admin) : "none");
+	log_info("listening", "listen=%s admin=%s", addresses,
+		 a->admin ? http_address(a->admin) : "none");
 	return 0;
 }
 

@@ -56,7 +56,7 @@ static struct carry_slot *carry_find(struct carry *c, uint64_t key)
 uint32_t carry_weight(struct carry *c, uint64_t key, double rate)
 {
 	struct carry_slot *slot;
-	double whole, bits = rate;
+	double whole;
 	uint64_t mixed;
 
 	assert(rate > 0 && rate < 1 && 1 / rate <= CARRY_WEIGHT_MAX);
@@ -64,7 +64,7 @@ uint32_t carry_weight(struct carry *c, uint64_t key, double rate)
 		c->slots = calloc(CARRY_SLOTS, sizeof(*c->slots));
 	if (c->slots == NULL)
 		return (uint32_t)(1 / rate + 0.5);
-	memcpy(&mixed, &bits, sizeof(mixed));
+	memcpy(&mixed, &rate, sizeof(mixed));
 	mixed = carry_mix(mixed ^ key);
 	slot = carry_find(c, mixed ? mixed : 1);
 	slot->rest = modf(slot->rest + 1 / rate, &whole);

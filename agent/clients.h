@@ -44,7 +44,8 @@ struct ingest *clients_ingest(struct clients *s);
 /* Starts the thread, if there is anything to listen to. 0, a negative errno. */
 int clients_start(struct clients *s) __attribute__((warn_unused_result));
 
-/* Reads what has come over the connections, closes them and ends the thread. May be called twice. */
+/* Reads what has come over the connections, closes them and ends the thread. May be called
+ * twice. */
 void clients_stop(struct clients *s);
 
 /* Stops it, closes the sockets, frees it. NULL is allowed. */

@@ -177,8 +177,8 @@ static const struct conf_row config_rows[] = {
 	       "How long to try to deliver what is held when asked to stop."),
 	{ .key = "fleet_secret", .type = CONF_TEXT, .offset = offsetof(struct config, fleet_secret),
 	  .fallback = "", .max = 4096, .secret = true, .check = secret_check,
-	  .help = "What this agent and its relays prove to each other to know: 16 bytes or more, or "
-		  "file:/path, or credential:name of systemd. Relays that cannot are refused." },
+	  .help = "What this agent and its relays prove to each other to know: 16 bytes or more, "
+		  "or file:/path, or credential:name of systemd. Relays that cannot are refused." },
 	{ .key = "admin_secret", .type = CONF_TEXT, .offset = offsetof(struct config, admin_secret),
 	  .fallback = "", .max = 4096, .secret = true, .check = secret_check,
 	  .help = "What `Authorization: Bearer` must show to POST samples: 16 bytes or more, or "

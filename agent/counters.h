@@ -45,9 +45,9 @@ void counters_open(struct counters *c, const char *state_dir);
 /* What POSTs brought is being sealed from now on, or no longer is. */
 void counters_mark_unfinished(struct counters *c, bool unfinished);
 
-/* Whether the process before was killed while it sealed what POSTs had brought, with *sealed samples
- * sealed before that. False also when the system may have been started since: pages of different
- * times may have come back then. A clock that was set meanwhile looks the same. */
+/* Whether the process before was killed while it sealed what POSTs had brought, with *sealed
+ * samples sealed before that. False also when the system may have been started since: pages of
+ * different times may have come back then. A clock that was set meanwhile looks the same. */
 bool counters_unfinished(const struct counters *c, uint64_t *sealed);
 
 /* Begins to count from zero, for a stream. */

@@ -101,10 +101,11 @@ static void delivery_note_store(struct delivery *d, size_t slot, bool says)
 	d->full = full;
 	tally_set(&d->ledger->store_full, full);
 	if (full)
-		log_warn("store_full", "peer=%s effect=\"new series count under hourglass.overflow\"",
+		log_warn("store_full",
+			 "peer=%s effect=\"new series count under hourglass.overflow\"",
 			 peer_name(d->peers[slot]));
 	else
-		log_info("store_has_room", "effect=\"new series are begun again\"%s", "");
+		log_info("store_has_room", "effect=\"new series are begun again\"");
 	d->events->full(d->arg, full);
 }
 

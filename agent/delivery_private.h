@@ -42,7 +42,8 @@ struct delivery {
 /* Whether a slot's relay takes batches. arg: the delivery. */
 bool delivery_is_ready(void *arg, size_t slot);
 
-/* This agent belongs to a fleet of so many partitions: makes the outbox over the spool. 0, -ENOMEM. */
+/* This agent belongs to a fleet of so many partitions: makes the outbox over the spool. 0,
+ * -ENOMEM. */
 int delivery_join(struct delivery *d, struct spool *spool, uint32_t partitions)
 	__attribute__((warn_unused_result));
 

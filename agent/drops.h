@@ -1,11 +1,11 @@
 /*
  * drops.h - what the kernel has dropped at our sockets, each drop reported by one agent.
  *
- * A socket counts its drops as long as it lives, and one that systemd keeps outlives agents. How much
- * of a socket's count has been reported is kept in `drops` of the state folder (a line a socket:
- * its cookie and its count, after the kernel's boot id), and the next agent goes on from there;
- * what was dropped while no agent ran is its to report. Without a state folder, and when the agent
- * died between reporting and writing that down, a count may be reported twice.
+ * A socket counts its drops as long as it lives, and one that systemd keeps outlives agents. How
+ * much of a socket's count has been reported is kept in `drops` of the state folder (a line a
+ * socket: its cookie and its count, after the kernel's boot id), and the next agent goes on from
+ * there; what was dropped while no agent ran is its to report. Without a state folder, and when the
+ * agent died between reporting and writing that down, a count may be reported twice.
  *
  * The count is read from SO_MEMINFO: exact at any moment, without a control message a datagram.
  */

@@ -53,7 +53,8 @@ static void framing_hold(struct framing *f, struct slice piece, const struct fra
 {
 	if (f->skipping || piece.size == 0)
 		return;
-	if (f->size + piece.size <= FRAMING_LINE_BYTES && framing_reserve(f, f->size + piece.size)) {
+	if (f->size + piece.size <= FRAMING_LINE_BYTES &&
+	    framing_reserve(f, f->size + piece.size)) {
 		memcpy(f->held + f->size, piece.ptr, piece.size);
 		f->size += piece.size;
 		return;

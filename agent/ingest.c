@@ -157,8 +157,8 @@ static void ingest_refuse_plain(struct ingest *r, const struct line_plain *line,
 	intake_count_reject(r->intake, line->line);
 }
 
-/* The plain lines at the head of a text, as many as are looked ahead: they are taken apart first, so
- * that all they need of a large table is fetched at the same time. Returns how many. */
+/* The plain lines at the head of a text, as many as are looked ahead: they are taken apart first,
+ * so that all they need of a large table is fetched at the same time. Returns how many. */
 static size_t ingest_plain(struct ingest *r, struct slice *text)
 {
 	struct line_plain lines[TABLE_AHEAD];

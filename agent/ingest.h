@@ -1,7 +1,7 @@
 /*
  * ingest.h - lines into an intake: what every receiving thread does with the bytes it got.
  *
- *     begin (locks) -> text, line, skip... -> end (counts, unlocks, shows one refused line a second)
+ *     begin (locks) -> text, line... -> end (counts, unlocks, shows one refused line a second)
  *
  * One parser and one set of rules for all inputs: what a line means, which names are not the
  * sender's to use, which seconds are too old or too new. What is counted between begin and end

@@ -3,8 +3,8 @@
  * their intakes.
  *
  * There is an intake for each receiver, one for all streams and one for all bodies, so that no
- * thread waits for another; one ceiling of memory holds for all. The loop's thread, but for what the threads of
- * the inputs do themselves.
+ * thread waits for another; one ceiling of memory holds for all. The loop's thread, but for what
+ * the threads of the inputs do themselves.
  */
 #ifndef AGENT_INPUTS_H
 #define AGENT_INPUTS_H

@@ -44,7 +44,8 @@ struct intake {
 int intake_init(struct intake *in, size_t max_keys, size_t max_bytes)
 	__attribute__((warn_unused_result));
 
-/* max_bytes of `with` holds for both together, and it outlives this one. Before anything is added. */
+/* max_bytes of `with` holds for both together, and it outlives this one. Before anything is
+ * added. */
 void intake_share(struct intake *in, struct intake *with);
 
 /* Frees all. No receiver may run any more. */

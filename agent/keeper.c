@@ -153,8 +153,8 @@ static uint64_t keeper_unsealed(const struct keeper *k, const struct spool_found
 	return taken > sealed + lost ? taken - sealed - lost : 0;
 }
 
-/* Samples that were sealed and are not in the spool, as far as can be known, at most: what was only in
- * memory, or what followed the last whole record. */
+/* Samples that were sealed and are not in the spool, as far as can be known, at most: what was only
+ * in memory, or what followed the last whole record. */
 static uint64_t keeper_missing(const struct keeper *k, const struct spool_found *found)
 {
 	const struct counters_page *page = k->counters.page;
@@ -189,8 +189,9 @@ static void keeper_report(struct keeper *k, const struct spool_found *found)
 		log_info("spool_torn", "files=%zu hint=\"writes that were not finished\"",
 			 found->torn);
 	if (found->cut > 0)
-		log_info("post_unfinished", "batches=%zu hint=\"what POSTs brought was being sealed: it "
-			 "has not counted, and may be sent again\"", found->cut);
+		log_info("post_unfinished",
+			 "batches=%zu hint=\"what POSTs brought was being sealed: it has not "
+			 "counted, and may be sent again\"", found->cut);
 	if (unsealed > 0)
 		log_warn("unsealed_lost", "samples=%" PRIu64, unsealed);
 	if (missing > 0)

@@ -37,8 +37,8 @@ struct counters *keeper_counters(struct keeper *k);  /* borrowed */
 /* What the process before had written last, and how many samples it had sealed. */
 uint64_t keeper_before(const struct keeper *k, struct stream_id *stream);
 
-/* What is appended from now on is one whole, or no longer: if we are killed meanwhile, the next start takes
- * nothing of it. Nothing of it may be sent before its end. */
+/* What is appended from now on is one whole, or no longer: if we are killed meanwhile, the next
+ * start takes nothing of it. Nothing of it may be sent before its end. */
 void keeper_mark_unfinished(struct keeper *k, bool unfinished);
 
 /* All batches of a seal have been appended: with spool_fsync = always they are on disk now. */

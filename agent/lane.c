@@ -204,9 +204,9 @@ static uint64_t lane_take_lost(struct lane *l, const struct lane_record *r)
 	return r->lost - known;
 }
 
-/* Forgets when batches after a seq were committed; notes it for the others. `anew`: also for those of
- * which it was known: the state was looked up after a doubt, and what it shows may have been forgotten
- * since and committed again, by another relay, a moment ago. */
+/* Forgets when batches after a seq were committed; notes it for the others. `anew`: also for those
+ * of which it was known: the state was looked up after a doubt, and what it shows may have been
+ * forgotten since and committed again, by another relay, a moment ago. */
 static void lane_stamp(struct lane *l, uint64_t seq, int64_t now_ms, bool anew,
 		       struct lane_change *change)
 {

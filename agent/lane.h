@@ -102,8 +102,8 @@ int lane_reserve(struct lane *l) __attribute__((warn_unused_result));
 /* Adds the batch next_seq, whose chain_after is given, held by the spool. */
 void lane_append(struct lane *l, uint64_t chain_after, const struct lane_record *record);
 
-/* Takes a batch of an earlier process, found in the spool, into a lane that takes no others. Returns
- * false for one it has, and without memory. */
+/* Takes a batch of an earlier process, found in the spool, into a lane that takes no others.
+ * Returns false for one it has, and without memory. */
 bool lane_restore(struct lane *l, const struct spool_record *record, size_t size,
 		  uint64_t spool_id);
 

@@ -11,8 +11,8 @@
 
 #define OUTBOX_WINDOW_BATCHES 32
 #define OUTBOX_WINDOW_BYTES   (1024 * 1024)
-/* What was committed so long ago may go, also when no Redis that is trusted to keep it has shown it:
- * when it is old, or when a half full spool needs the room for what is not committed. */
+/* What was committed so long ago may go, also when no Redis that is trusted to keep it has shown
+ * it: when it is old, or when a half full spool needs the room for what is not committed. */
 #define OUTBOX_DOUBT_MS       (60 * 60 * 1000)
 /* What was sent and is not committed for so long is asked about: its stream is opened again. */
 #define OUTBOX_STALL_MS       (10 * 60 * 1000)
@@ -335,7 +335,6 @@ static bool outbox_stalled(struct lane *l, int64_t now_ms)
 static void outbox_pump(struct outbox *o, int64_t now_ms)
 {
 	uint32_t partitions = o->options.partitions;
-
 	bool crowded = spool_quarters(o->spool) >= 2;
 
 	o->turn = (o->turn + 1) % partitions;

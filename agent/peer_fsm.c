@@ -136,7 +136,8 @@ unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms
 
 bool peer_fsm_may_tick(const struct peer_fsm *f, int64_t now_ms)
 {
-	return now_ms >= peer_fsm_next_ms(f) || (peer_fsm_serves(f) && peer_fsm_may_ping(f, now_ms));
+	return now_ms >= peer_fsm_next_ms(f) ||
+	       (peer_fsm_serves(f) && peer_fsm_may_ping(f, now_ms));
 }
 
 int64_t peer_fsm_next_ms(const struct peer_fsm *f)

@@ -11,12 +11,12 @@
  * the timeout is dead; pings see to it that a living one has something to say.
  *
  * When a relay goes, all its agents lose it in the same millisecond, and it may be back a second
- * later with cold caches: they must not come together, then or ever after. So each waits any time of
- * a window, 100 ms to 2 s at first, and as long as it is not let in the window grows by a second,
- * to 10 s; from the second on a third of it is always waited. Of 1,000 agents no tenth of a
- * second sees more than a tenth, and 4 per cent when a relay is away for long; nobody comes
- * a third time within the first second. Who is REFUSED waits in the last window at once: only
- * a person can help.
+ * later with cold caches: they must not come together, then or ever after. So each waits any time
+ * of a window, 100 ms to 2 s at first, and as long as it is not let in the window grows by a
+ * second, to 10 s; from the second on a third of it is always waited. Of 1,000 agents no tenth of a
+ * second sees more than a tenth, and 4 per cent when a relay is away for long; nobody comes a third
+ * time within the first second. Who is REFUSED waits in the last window at once: only a person can
+ * help.
  */
 #ifndef AGENT_PEER_FSM_H
 #define AGENT_PEER_FSM_H
@@ -87,11 +87,12 @@ void peer_fsm_init(struct peer_fsm *f, int64_t timeout_ms);
 unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms,
 		       uint32_t random);
 
-/* Nothing is under way there, or something is. Where nothing is, the relay is asked twice a timeout. */
+/* Nothing is under way there, or something is. Where nothing is, the relay is asked twice a
+ * timeout. */
 void peer_fsm_set_quiet(struct peer_fsm *f, bool quiet);
 
-/* Whether a TICK is worth it: it is due, or it soon will be and can be done with what is due now, so
- * that pings fall in step with what else the agent wakes for. */
+/* Whether a TICK is worth it: it is due, or it soon will be and can be done with what is due now,
+ * so that pings fall in step with what else the agent wakes for. */
 bool peer_fsm_may_tick(const struct peer_fsm *f, int64_t now_ms);
 
 /* When a TICK is due; INT64_MAX: never. */

@@ -184,8 +184,9 @@ static bool posted_decode(struct slice bytes, struct posted_entry *e)
 /* The disk fails: keys are in memory from now on. */
 static void posted_give_up(struct posted *p, int status)
 {
-	log_error("posted_unusable", "path=%s err=%s hint=\"keys of POST are kept in memory: after a "
-		  "kill a retry may count twice\"", p->path, err_name(status));
+	log_error("posted_unusable",
+		  "path=%s err=%s hint=\"keys of POST are kept in memory: after a kill a retry may "
+		  "count twice\"", p->path, err_name(status));
 	if (p->fd >= 0)
 		close(p->fd);
 	p->fd = -1;

@@ -5,12 +5,12 @@
  *                                                          or PARTLY, when that was cut short
  *
  * A key is kept for a day, and the last POSTED_KEYS of them; of a key and of its body only hashes.
- * In a state folder they are also in the file `posted`, 80 bytes a record: before a seal a record of
- * each waiting key says how many samples this process had sealed and will have, after it another
- * one says what came of it. An agent that is killed between the two leaves it to the spool: a
- * later start knows how far the one before had come (keeper.h), and so whether all, nothing or a part
- * of what the key stood for was sealed. Without a state folder keys die with the process, as
- * their samples do. The loop's thread.
+ * In a state folder they are also in the file `posted`, 80 bytes a record: before a seal a record
+ * of each waiting key says how many samples this process had sealed and will have, after it another
+ * one says what came of it. An agent that is killed between the two leaves it to the spool: a later
+ * start knows how far the one before had come (keeper.h), and so whether all, nothing or a part of
+ * what the key stood for was sealed. Without a state folder keys die with the process, as their
+ * samples do. The loop's thread.
  */
 #ifndef AGENT_POSTED_H
 #define AGENT_POSTED_H

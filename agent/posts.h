@@ -3,9 +3,9 @@
  *
  *     body -> lines -> ingest -> an intake of its own -> the next seal -> 202
  *
- * A body is taken whole or, before anything of it has counted, refused. Its samples are sealed with the
- * next seal, at once when POSTS_SEAL_BYTES are waiting; 202 means that they are in the spool, as
- * durable as that promises. An Idempotency-Key makes a retry count once (posted.h). The lines of
+ * A body is taken whole or, before anything of it has counted, refused. Its samples are sealed with
+ * the next seal, at once when POSTS_SEAL_BYTES are waiting; 202 means that they are in the spool,
+ * as durable as that promises. An Idempotency-Key makes a retry count once (posted.h). The lines of
  * a body are judged one by one, as everywhere, and the answer says how many were refused.
  *
  * Bounded: requests that wait (connections of the admin port), bytes of one body and of all

@@ -103,7 +103,8 @@ size_t report_run(struct report *r, const struct ledger *counts, report_add_fn a
 		const char *at = (const char *)counts + report_rows[i].offset;
 		uint64_t value = tally_get((const tally_count *)(const void *)at);
 
-		/* Less than was sent: a seal lost what it was expected to seal. It will catch up. */
+		/* Less than was sent: a seal lost what it was expected to seal. It will catch
+		 * up. */
 		if (value <= line->sent || line->size == 0)
 			continue;
 		if (add(arg, slice_of(line->series, line->size),

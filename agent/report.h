@@ -6,10 +6,10 @@
  *     hourglass.samples.received;agent=<32 hex>;host=<name>
  *     hourglass.lines.rejected;agent=<32 hex>;host=<name>;reason=<reason>   ...
  *
- * in the very table that is sealed, so that the fleet can be asked what each host took, refused
- * and lost. Increments of 0 are not sent: an idle agent stays silent. What could not be added is
- * added at the next seal. With figures that agree (ledger_copy) and samples_sealed as it will be
- * after the seal, received = sealed + rejected + lost holds for the increments of every seal, but for
+ * in the very table that is sealed, so that the fleet can be asked what each host took, refused and
+ * lost. Increments of 0 are not sent: an idle agent stays silent. What could not be added is added
+ * at the next seal. With figures that agree (ledger_copy) and samples_sealed as it will be after
+ * the seal, received = sealed + rejected + lost holds for the increments of every seal, but for
  * gauges held back into the next. Pure.
  */
 #ifndef AGENT_REPORT_H

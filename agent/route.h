@@ -52,8 +52,8 @@ void route_init(struct route *r);
 /* Frees names and rings. */
 void route_release(struct route *r);
 
-/* The relays of the configuration; names beyond ROUTE_CONFIGURED and repeated ones are left out. May
- * be called again: slots of relays that are then neither live nor configured become free; close
+/* The relays of the configuration; names beyond ROUTE_CONFIGURED and repeated ones are left out.
+ * May be called again: slots of relays that are then neither live nor configured become free; close
  * their connections before. 0, -ENOMEM. */
 int route_set_configured(struct route *r, const struct slice *names, size_t count)
 	__attribute__((warn_unused_result));

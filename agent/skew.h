@@ -1,9 +1,9 @@
 /*
  * skew.h - clocks that differ, and clocks that jump.
  *
- * Relays tell Redis' time in WELCOME and PONG; ours against it is the skew, which is worth a warning
- * beyond 5 s. The hour of a sample is fixed by our wall clock when it is received. That clock
- * may jump, and the watermark must not lie by it:
+ * Relays tell Redis' time in WELCOME and PONG; ours against it is the skew, which is worth a
+ * warning beyond 5 s. The hour of a sample is fixed by our wall clock when it is received. That
+ * clock may jump, and the watermark must not lie by it:
  *
  *     published = max(what was published before, min(what is committed, the fleet's time))
  *
@@ -33,14 +33,14 @@ struct skew {
 /* Nothing was heard yet. */
 void skew_init(struct skew *s);
 
-/* A relay said that it is clock_ms, in answer to a question that took round_trip_ms; it is now_ms by
- * our monotonic clock and wall_ms by the other. Returns whether to warn. */
+/* A relay said that it is clock_ms, in answer to a question that took round_trip_ms; it is now_ms
+ * by our monotonic clock and wall_ms by the other. Returns whether to warn. */
 bool skew_note(struct skew *s, int64_t clock_ms, int64_t round_trip_ms, int64_t now_ms,
 	       int64_t wall_ms);
 
-/* At a seal: the unix time before which all that was received is sealed, by our wall clock. before_ms
- * is what was said at the last seal; held: something received in the second that is running was
- * held back for the next. It follows a clock that goes back. */
+/* At a seal: the unix time before which all that was received is sealed, by our wall clock.
+ * before_ms is what was said at the last seal; held: something received in the second that is
+ * running was held back for the next. It follows a clock that goes back. */
 int64_t skew_sealed_until(int64_t before_ms, int64_t wall_ms, bool held);
 
 /* What to publish when everything received before committed_ms (unix) is committed; 0 when there is

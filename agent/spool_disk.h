@@ -25,8 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Records of a stream that a killed process wrote beyond a total, and did not finish as a whole. None
- * of them was sent. */
+/* Records of a stream that a killed process wrote beyond a total, and did not finish as a whole.
+ * None of them was sent. */
 struct spool_cut {
 	struct stream_id stream;
 	uint64_t total;
@@ -38,7 +38,7 @@ struct spool_disk_options {
 	size_t memory_max;
 	const struct spool_io *io;  /* NULL: the system's */
 	tally_count *volatile_samples; /* kept right: samples that are only in memory; or NULL */
-	const struct spool_cut *cut;   /* these are removed by the start; NULL: none; borrowed for it */
+	const struct spool_cut *cut;   /* the start, which borrows it, removes these; or NULL */
 };
 
 /* What a start found. */

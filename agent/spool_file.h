@@ -3,9 +3,9 @@
  *
  * A file is preallocated, so that an append neither moves its end nor runs out of space halfway,
  * and is cut to what is in it when it is full. All that the spool asks of the system goes through
- * struct spool_io: tests put disks there that fail, the simulator one that forgets. Every call may fail for
- * the world's reasons; a failed append leaves the records before it as they were. Any thread may sync a
- * descriptor, all else is one thread's.
+ * struct spool_io: tests put disks there that fail, the simulator one that forgets. Every call may
+ * fail for the world's reasons; a failed append leaves the records before it as they were. Any
+ * thread may sync a descriptor, all else is one thread's.
  */
 #ifndef AGENT_SPOOL_FILE_H
 #define AGENT_SPOOL_FILE_H

@@ -1,18 +1,18 @@
 /*
  * table.h - what was received since the last seal: (kind, series, second) -> values.
  *
- * Open addressing over XXH3 of kind and series; keys, groups and values are cut from an arena
- * that is emptied at the seal. A group holds the samples of one second (and, when sampled,
- * of one rate and weight): distributions every value, counters runs of equal values, sets the
- * members' hashes (values.h), gauges their fold in order of arrival. Adding costs one hash and one
- * probe; a sample of another second than the series' newest, one probe more. The newest group stands
- * in its series; the older ones are moved out.
+ * Open addressing over XXH3 of kind and series; keys, groups and values are cut from an arena that
+ * is emptied at the seal. A group holds the samples of one second (and, when sampled, of one rate
+ * and weight): distributions every value, counters runs of equal values, sets the members' hashes
+ * (values.h), gauges their fold in order of arrival. Adding costs one hash and one probe; a sample
+ * of another second than the series' newest, one probe more. The newest group stands in its series;
+ * the older ones are moved out.
  *
- * 100,000 keys of ten small whole values cost about 19 MB, of ten fractions 27. Series are bounded by limits.h, whose overflow series
- * takes the samples of those that are over (without it by max_keys, and they are refused); all
- * the rest by the arena's pool: what is over that is refused with ERR_OVER_LIMIT. The agent's
- * own counters are put in beside the users' samples and are in no count but own_samples. Pure;
- * one thread at a time (the receivers' mutex).
+ * 100,000 keys of ten small whole values cost about 19 MB, of ten fractions 27. Series are bounded
+ * by limits.h, whose overflow series takes the samples of those that are over (without it by
+ * max_keys, and they are refused); all the rest by the arena's pool: what is over that is refused
+ * with ERR_OVER_LIMIT. The agent's own counters are put in beside the users' samples and are in no
+ * count but own_samples. Pure; one thread at a time (the receivers' mutex).
  */
 #ifndef AGENT_TABLE_H
 #define AGENT_TABLE_H
@@ -57,7 +57,7 @@ enum table_role {
 struct table_series {
 	uint32_t partition;           /* the seal's to fill in */
 	uint32_t mark;                /* the seal's: the batch it was last put in */
-	struct table_group groups[1]; /* the newest, which leads to the others; it may not have begun */
+	struct table_group groups[1]; /* the newest, maybe not begun; leads to the others */
 	uint64_t hash;                /* of kind and series */
 	uint32_t lines;               /* table_count_line */
 	uint16_t size;

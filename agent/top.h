@@ -1,8 +1,8 @@
 /*
  * top.h - who sends most: prefixes by lines, keys and refused lines of the last minutes.
  *
- * A prefix is the first segment of a name. 1,024 of them are counted, in sets of eight by hash; a new
- * one takes the place of the least of its set, whose counts go to `others`. So a prefix that is
+ * A prefix is the first segment of a name. 1,024 of them are counted, in sets of eight by hash; a
+ * new one takes the place of the least of its set, whose counts go to `others`. So a prefix that is
  * heavy stays, a flood of prefixes that come once passes by, and the sums are exact whatever
  * happens. Counts are of this window and the one before, 60 s each, so they speak of the last one
  * to two minutes; keys are the most that one seal interval had. Pure: time is an argument

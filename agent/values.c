@@ -24,7 +24,9 @@ static uint64_t *values_longs(struct values_chunk *chunk)
 /* Bytes of a number. */
 static size_t values_width(enum values_form form)
 {
-	return form == VALUES_SHORT || form == VALUES_SHORT_RUNS ? sizeof(uint16_t) : sizeof(uint64_t);
+	bool narrow = form == VALUES_SHORT || form == VALUES_SHORT_RUNS;
+
+	return narrow ? sizeof(uint16_t) : sizeof(uint64_t);
 }
 
 /* How many numbers make an entry. */
@@ -36,7 +38,8 @@ static uint16_t values_entry(enum values_form form)
 /* Begins a chunk of twice the newest one's bytes. */
 static bool values_grow(struct values *v, struct arena *arena, enum values_form form)
 {
-	size_t width = values_width(form), least = width == sizeof(uint64_t) ? VALUES_FIRST_LONGS * width : 0;
+	size_t width = values_width(form);
+	size_t least = width == sizeof(uint64_t) ? VALUES_FIRST_LONGS * width : 0;
 	size_t bytes = VALUES_FIRST_BYTES;
 	struct values_chunk *chunk;
 

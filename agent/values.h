@@ -5,8 +5,8 @@
  * not one; from then on a group keeps doubles. Chunks are cut from the table's arena and double, so
  * that one value costs little and many cost hardly more than themselves; a receiver writes a
  * quarter of the memory, which at millions of values a second is what it waits for. Values of
- * counters are kept as runs of equal ones, for a counter mostly counts ones; members of sets as their
- * hashes. Order is lost, nothing else.
+ * counters are kept as runs of equal ones, for a counter mostly counts ones; members of sets as
+ * their hashes. Order is lost, nothing else.
  */
 #ifndef AGENT_VALUES_H
 #define AGENT_VALUES_H

@@ -43,7 +43,8 @@ void buf_truncate(struct buf *b, size_t size_bytes);
 /* 0, or why a write failed: -ENOMEM, -ENOBUFS (the ceiling). */
 int buf_status(const struct buf *b);
 
-/* Makes room for size more bytes at once, for who knows how much will come. Only that: no failure. */
+/* Makes room for size more bytes at once, for who knows how much will come. Only that: no
+ * failure. */
 void buf_reserve(struct buf *b, size_t size);
 
 /* Makes room for size more bytes and returns where they go (uninitialised, counted

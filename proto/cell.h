@@ -37,7 +37,8 @@ struct cell;
 /* An empty cell, to be freed with cell_free. NULL without memory. */
 struct cell *cell_new(enum kind kind);
 
-/* An empty window of the last `capacity` elements, 1 to WINDOW_MAX (which cell_new takes). As above. */
+/* An empty window of the last `capacity` elements, 1 to WINDOW_MAX (which cell_new takes). As
+ * above. */
 struct cell *cell_new_window(uint32_t capacity);
 
 /* Frees it. NULL is allowed. */
@@ -63,8 +64,8 @@ int cell_add_elements(struct cell *c, uint32_t second_in_hour, uint64_t draw, st
  * dst must then be thrown away. */
 int cell_merge(struct cell *dst, struct cell *src) __attribute__((warn_unused_result));
 
-/* Adds all of src, a cell of the same kind and of a later hour, to dst, which stands for some
- * hours before it: a day's cell is its hours' cells, in rising order. But for gauges (whose seconds are
+/* Adds all of src, a cell of the same kind and of a later hour, to dst, which stands for some hours
+ * before it: a day's cell is its hours' cells, in rising order. But for gauges (whose seconds are
  * seconds of an hour) the same as cell_merge, and so are the codes. A day has no windows. */
 int cell_follow(struct cell *dst, struct cell *src) __attribute__((warn_unused_result));
 
@@ -85,7 +86,7 @@ double cell_counter_sum(const struct cell *c);
 /* What a gauge knows of its hour. */
 struct cell_gauge {
 	bool has_last;          /* an absolute value was set in this hour */
-	double last;            /* has_last: that value and the deltas since; else the deltas' sum */
+	double last;            /* has_last: it and the deltas since; else the deltas' sum */
 	uint32_t last_second;   /* of the last absolute value, in the hour */
 	bool has_set;           /* min, max, sum and sets below mean something */
 	double min, max, sum;

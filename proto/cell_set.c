@@ -147,7 +147,8 @@ int cell_set_merge(struct cell_set *dst, const struct cell_set *src)
 	int rc;
 
 	if (src->hll == NULL)
-		return cell_set_add_hashes(dst, (struct cell_set_hashes){ src->hashes, src->count });
+		return cell_set_add_hashes(
+			dst, (struct cell_set_hashes){ src->hashes, src->count });
 	rc = dst->hll == NULL ? cell_set_convert(dst) : 0;
 	if (rc < 0)
 		return rc;

@@ -17,8 +17,8 @@
 /* Runs beyond this are spread as if they were so long, which keeps the products below 2^64. */
 #define RUN_MAX (UINT64_C(1) << 40)
 
-/* Adds a value that came `run` times, spread evenly over the second from a random beginning. Of those
- * only as many as a window holds can be among the last. */
+/* Adds a value that came `run` times, spread evenly over the second from a random beginning. Of
+ * those only as many as a window holds can be among the last. */
 static int cell_window_add_run(struct window *w, uint32_t second, uint64_t draw, double value,
 			       uint64_t run)
 {

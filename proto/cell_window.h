@@ -1,10 +1,10 @@
 /*
  * cell_window.h - what a cell keeps of the last elements of a distribution's hour.
  *
- * A group (group.h) tells the values of one second, not their order. So each element draws a tie, 16
- * bits that are its place within its second: where a window ends inside a second, which of that
- * second's elements are in it is chance, the same wherever the same batch is merged, and neither the
- * smallest nor the largest are preferred. Equal values of a group share the second evenly among
+ * A group (group.h) tells the values of one second, not their order. So each element draws a tie,
+ * 16 bits that are its place within its second: where a window ends inside a second, which of that
+ * second's elements are in it is chance, the same wherever the same batch is merged, and neither
+ * the smallest nor the largest are preferred. Equal values of a group share the second evenly among
  * themselves, so a run of a million costs no more than a window of them.
  *
  * The window's storage is the caller's. Pure.
@@ -21,8 +21,8 @@
 
 /* Adds the values of a distribution's group that group_check() has passed. Values stand for
  * themselves, whatever their rate. draw names the group: it decides the ties. *samples is how many
- * values there were, 0 for a group that holds a sketch: of that no elements are known. 0; -ENOMEM or
- * ERR_...: a part was added. */
+ * values there were, 0 for a group that holds a sketch: of that no elements are known. 0; -ENOMEM
+ * or ERR_...: a part was added. */
 int cell_window_add(struct window *w, uint32_t second, uint64_t draw, struct slice group,
 		    uint64_t *samples, bool *sampled) __attribute__((warn_unused_result));
 

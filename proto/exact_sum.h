@@ -31,8 +31,8 @@ void exact_sum_add(struct exact_sum *s, double value);
 /* Takes out a value that was added before. */
 void exact_sum_remove(struct exact_sum *s, double value);
 
-/* The sum divided by count (1 to 2^31), within one unit in the last place: rounded once by the sum and
- * once by the division. Finite even when the sum itself is beyond a double. */
+/* The sum divided by count (1 to 2^31), within one unit in the last place: rounded once by the sum
+ * and once by the division. Finite even when the sum itself is beyond a double. */
 double exact_sum_average(const struct exact_sum *s, uint32_t count);
 
 #endif

@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <isa-l/crc.h>
 #include <limits.h>
-#define XXH_INLINE_ALL /* a call costs as much as hashing a name; and the state lives on the stack */
+/* A call costs as much as hashing a name; and the state lives on the stack. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 uint64_t hash64(struct slice bytes)

@@ -277,9 +277,9 @@ static bool json_decimal_reads_back(const struct json_decimal *d, double value)
 	return strtod_l(text, NULL, c) == value;
 }
 
-/* A value that has at most four decimals, as most that people send: the quotient of two whole numbers is
- * rounded as strtod rounds, so what divides back is what reads back, and up to 15 digits there is no
- * shorter one. */
+/* A value that has at most four decimals, as most that people send: the quotient of two whole
+ * numbers is rounded as strtod rounds, so what divides back is what reads back, and up to 15 digits
+ * there is no shorter one. */
 static bool json_decimal_short(double value, struct json_decimal *d)
 {
 	char text[JSON_NUMBER_SIZE];

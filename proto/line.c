@@ -78,8 +78,8 @@ static const uint8_t *line_short_number(const uint8_t *at, const uint8_t *end, d
 	return at;
 }
 
-/* The same for a whole number of up to seven digits, all at once; NULL where that is not what stands
- * there. Eight bytes can be read. */
+/* The same for a whole number of up to seven digits, all at once; NULL where that is not what
+ * stands there. Eight bytes can be read. */
 static const uint8_t *line_short_whole(const uint8_t *at, double *value)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);

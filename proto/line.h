@@ -7,9 +7,8 @@
  * series that borrows from the line itself; everything else borrows from the parser.
  *
  * line_split() cuts a datagram into lines; line_take_plain() takes the plainest ones off it with
- * neither a call nor a second look. Cost: about 8 ns for `name:123|ms` so and 20 by line_parse, 100 to
- * 300 with a rate, tags or packed values.
- * A parser serves one thread.
+ * neither a call nor a second look. Cost: about 8 ns for `name:123|ms` so and 20 by line_parse, 100
+ * to 300 with a rate, tags or packed values. A parser serves one thread.
  */
 #ifndef PROTO_LINE_H
 #define PROTO_LINE_H
@@ -57,8 +56,8 @@ struct line_options {
 					   * all but [a-zA-Z_.0-9-] removed */
 	const struct series_tag *add_tags; /* put on every series, unless the line has the key */
 	size_t add_tag_count;
-	/* Less than the format allows; 0: as the format. Of a line, tags that are added included; of a
-	 * name, a series and a set's member. */
+	/* Less than the format allows; 0: as the format. Of a line, tags that are added included;
+	 * of a name, a series and a set's member. */
 	size_t max_tags;
 	size_t max_series_bytes;
 };
@@ -91,8 +90,8 @@ void line_parser_init(struct line_parser *p, const struct line_options *options)
  * ERR_SERVICE_CHECK mean recognised but unsupported, not malformed. */
 int line_parse(struct line_parser *p, struct slice line, line_sample_fn report, void *arg);
 
-/* Takes the next line off *text if it is one of those, newline and all; for line_parse it is one sample.
- * False, and nothing taken, where it is any other. */
+/* Takes the next line off *text if it is one of those, newline and all; for line_parse it is one
+ * sample. False, and nothing taken, where it is any other. */
 bool line_take_plain(const struct line_parser *p, struct slice *text, struct line_plain *out);
 
 /* Takes the next line off *datagram (up to a newline or the end), without the newline.

@@ -1,9 +1,9 @@
 /*
  * line_scan.h - how far a name goes on that needs no thought.
  *
- * A byte of a name is usual when it is printable ASCII and none of `: | [ ] , # ; \`. Sixteen are judged
- * at a time where the processor has SSE2, which every x86-64 has; elsewhere one by one. Reads
- * nothing beyond the bytes given. For line.c alone.
+ * A byte of a name is usual when it is printable ASCII and none of `: | [ ] , # ; \`. Sixteen are
+ * judged at a time where the processor has SSE2, which every x86-64 has; elsewhere one by one.
+ * Reads nothing beyond the bytes given. For line.c alone.
  */
 #ifndef PROTO_LINE_SCAN_H
 #define PROTO_LINE_SCAN_H

@@ -61,8 +61,8 @@ bool window_is_past(const struct window *w, uint64_t position)
 	return w->count == w->capacity && position < window_slot(w, 0)->position;
 }
 
-/* Makes room for one more. The ring only grows before it has ever been full, when it still begins at
- * its first slot. */
+/* Makes room for one more. The ring only grows before it has ever been full, when it still begins
+ * at its first slot. */
 static int window_make_room(struct window *w)
 {
 	uint32_t room = w->room ? 2 * w->room : WINDOW_FIRST_ROOM;

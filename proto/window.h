@@ -59,8 +59,8 @@ void window_init(struct window *w, uint32_t capacity);
 /* Frees the elements. The window must be readied again. */
 void window_release(struct window *w);
 
-/* Adds an element with a finite value (-0 becomes 0). What then is not among the last N is gone. 0; -ENOMEM:
- * nothing changed. */
+/* Adds an element with a finite value (-0 becomes 0). What then is not among the last N is gone. 0;
+ * -ENOMEM: nothing changed. */
 int window_add(struct window *w, uint64_t position, double value)
 	__attribute__((warn_unused_result));
 

@@ -7,8 +7,9 @@ struct answer answer_of_words(const struct slice *words, size_t count)
 		const char *word;
 		enum answer_kind kind;
 	} known[] = {
-		{ "OK", ANSWER_OK },	   { "CONFLICT", ANSWER_CONFLICT }, { "LOST", ANSWER_LOST },
-		{ "FLOOR", ANSWER_FLOOR }, { "CONFIG", ANSWER_CONFIG },	    { "EMPTY", ANSWER_EMPTY },
+		{ "OK", ANSWER_OK },	     { "CONFLICT", ANSWER_CONFLICT },
+		{ "LOST", ANSWER_LOST },     { "FLOOR", ANSWER_FLOOR },
+		{ "CONFIG", ANSWER_CONFIG }, { "EMPTY", ANSWER_EMPTY },
 	};
 
 	for (size_t i = 0; count > 0 && i < sizeof(known) / sizeof(known[0]); i++)

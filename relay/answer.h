@@ -2,9 +2,9 @@
  * answer.h - what a script call came to, as the contract tells outcomes apart.
  *
  * Three families. *Answered*: the script ran and said OK or refused (CONFLICT, LOST, FLOOR, CONFIG,
- * EMPTY). *Not applied*: Redis said why it did not run the script; the same call goes again
- * after a pause. *Unknown*: no answer, or one nobody expected; the call may have been applied, so only the identical
- * call may follow. Pure: the shell turns hiredis' replies into slices.
+ * EMPTY). *Not applied*: Redis said why it did not run the script; the same call goes again after a
+ * pause. *Unknown*: no answer, or one nobody expected; the call may have been applied, so only the
+ * identical call may follow. Pure: the shell turns hiredis' replies into slices.
  */
 #ifndef RELAY_ANSWER_H
 #define RELAY_ANSWER_H

@@ -14,9 +14,6 @@
 #define COMMITTER_BACKOFF_MIN_MS 50
 #define COMMITTER_BACKOFF_MAX_MS 1000
 
-/* The pause of a stream that caused a conflict: two relays that hold it take turns ever more
- * slowly instead of throwing each other's memory away. */
-
 /* An hour that is over leaves memory when nothing was added to it for so long. */
 #define COMMITTER_IDLE_MS (10 * 60 * 1000)
 
@@ -99,7 +96,7 @@ bool committer_idle(const struct committer *c)
 	return c->pending_count == 0 && !c->has_flight && list_empty(&c->waiting);
 }
 
-/* ---- the commit under way -------------------------------------------------------------- */
+/* ---- the commit under way ---- */
 
 static void committer_flight_back_off(struct committer *c, int64_t now_ms)
 {
@@ -284,15 +281,18 @@ void committer_answer(struct committer *c, struct committer_call *call,
 	committer_gauges(c);
 }
 
-/* ---- refusals --------------------------------------------------------------------------- */
+/* ---- refusals ---- */
 
 static void committer_count_refusal(struct committer *c, enum committer_reason reason)
 {
 	struct relay_counters *n = c->o.counters;
 	tally_count *const counters[] = {
-		[COMMITTER_CONFLICT] = &n->refused_conflict, [COMMITTER_LOST] = &n->refused_lost,
-		[COMMITTER_FLOOR] = &n->refused_floor,	     [COMMITTER_CONFIG] = &n->refused_config,
-		[COMMITTER_ROLLBACK] = &n->refused_rollback, [COMMITTER_MERGE] = &n->refused_merge,
+		[COMMITTER_CONFLICT] = &n->refused_conflict,
+		[COMMITTER_LOST] = &n->refused_lost,
+		[COMMITTER_FLOOR] = &n->refused_floor,
+		[COMMITTER_CONFIG] = &n->refused_config,
+		[COMMITTER_ROLLBACK] = &n->refused_rollback,
+		[COMMITTER_MERGE] = &n->refused_merge,
 	};
 
 	tally_add(counters[reason], 1);
@@ -356,7 +356,7 @@ bool committer_holds(const struct committer *c, int64_t hour, uint64_t pid)
 	return image_holds(&c->image, hour, pid);
 }
 
-/* ---- time --------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 /* When the next commit may be built: at once when it is closed or we are leaving. */
 static int64_t committer_commit_due(const struct committer *c)
@@ -390,7 +390,7 @@ void committer_tick(struct committer *c, int64_t now_ms)
 	committer_gauges(c);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- sessions ---- */
 
 void committer_peer_init(struct committer_peer *peer, uint64_t born)
 {

@@ -1,8 +1,9 @@
 /*
  * compact_cells.h - one field's cells of several partials, made into one.
  *
- * Cells of one hour merge in any order; cells of a day's hours follow each other in rising
- * order (cell_follow), but for windows, which days do not have. A cell that is alone is passed on as it is, byte for byte. Pure.
+ * Cells of one hour merge in any order; cells of a day's hours follow each other in rising order
+ * (cell_follow), but for windows, which days do not have. A cell that is alone is passed on as it
+ * is, byte for byte. Pure.
  */
 #ifndef RELAY_COMPACT_CELLS_H
 #define RELAY_COMPACT_CELLS_H

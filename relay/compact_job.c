@@ -44,7 +44,7 @@ void compact_job_release(struct compact_job *job)
 	buf_release(&job->scratch);
 }
 
-/* ---- commands ----------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 static void compact_begin(struct buf *out, enum script script, size_t keys, size_t args)
 {
@@ -178,7 +178,7 @@ void compact_job_command(const struct compact_job *job, struct buf *out)
 	}
 }
 
-/* ---- answers -------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static bool compact_number(struct slice text, uint64_t *out)
 {

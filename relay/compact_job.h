@@ -13,9 +13,9 @@
  * merged under a random name with a time to live, FINISH (swap, roll) compares and renames.
  *
  * What makes it safe whatever happens in between (CONTRACT.md): a partial's version names its
- * content for ever; each piece is seen together with the versions of all sources; FINISH compares them
- * again, and the number of fields with what STAGE said was new. So two jobs at once, a relay that
- * goes on writing, and a store that forgets cost work, never samples.
+ * content for ever; each piece is seen together with the versions of all sources; FINISH compares
+ * them again, and the number of fields with what STAGE said was new. So two jobs at once, a relay
+ * that goes on writing, and a store that forgets cost work, never samples.
  *
  * Pure, one command at a time. Memory: one piece of some COMPACT_PIECE_BYTES in and out.
  */

@@ -13,8 +13,8 @@ struct compact_watch *compact_watches_find(struct compact_watches *w, uint32_t p
 	return NULL;
 }
 
-void compact_watches_keep(struct compact_watches *w, uint32_t partition, const struct compact_job *job,
-			  int64_t now_ms)
+void compact_watches_keep(struct compact_watches *w, uint32_t partition,
+			  const struct compact_job *job, int64_t now_ms)
 {
 	for (size_t i = 0; i < COMPACT_WATCHES; i++) {
 		struct compact_watch *watch = &w->at[i];

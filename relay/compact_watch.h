@@ -2,8 +2,9 @@
  * compact_watch.h - what open hours looked like a while ago.
  *
  * Partials of an hour that is still open may be taken only when they have not changed for
- * COMPACT_QUIET_MS. Nobody waits for that: the hour's list is kept here, the compactor goes on with other
- * work, and its next pass compares. Fixed memory (some 20 kB); what finds no place is looked at later.
+ * COMPACT_QUIET_MS. Nobody waits for that: the hour's list is kept here, the compactor goes on with
+ * other work, and its next pass compares. Fixed memory (some 20 kB); what finds no place is looked
+ * at later.
  */
 #ifndef RELAY_COMPACT_WATCH_H
 #define RELAY_COMPACT_WATCH_H
@@ -34,8 +35,8 @@ struct compact_watch *compact_watches_find(struct compact_watches *w, uint32_t p
 					   int64_t hour);
 
 /* Keeps what a job listed (COMPACT_WATCH), if there is room. */
-void compact_watches_keep(struct compact_watches *w, uint32_t partition, const struct compact_job *job,
-			  int64_t now_ms);
+void compact_watches_keep(struct compact_watches *w, uint32_t partition,
+			  const struct compact_job *job, int64_t now_ms);
 
 /* Whether it is time to compare. */
 bool compact_watch_due(const struct compact_watch *watch, int64_t now_ms);

@@ -23,7 +23,7 @@ static void compaction_on_answer(void *arg, const struct answer *answer)
 	compactor_answer(&c->compactor, serial, answer, life_monotonic_ms());
 }
 
-/* ---- effects ------------------------------------------------------------------------------------ */
+/* ---- effects ---- */
 
 static bool compaction_run(void *arg, uint64_t serial, const char *tag, struct slice resp)
 {
@@ -89,7 +89,7 @@ static const struct compactor_effects compaction_effects = {
 	.told = compaction_told,
 };
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 void compaction_init(struct compaction *c, const struct compaction_options *options)
 {

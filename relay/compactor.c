@@ -69,7 +69,7 @@ static void compactor_rest(struct compactor *c, int64_t now_ms)
 	c->due_ms = next_ms > now_ms ? next_ms : now_ms + 1;
 }
 
-/* ---- jobs --------------------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 static bool compactor_holds(void *arg, int64_t hour, uint64_t pid)
 {
@@ -205,7 +205,7 @@ static void compactor_job_over(struct compactor *c, enum compact_result result, 
 	compactor_next_job(c, now_ms);
 }
 
-/* ---- passes --------------------------------------------------------------------------------------- */
+/* ---- passes ---- */
 
 /* Begins with the next partition that is ours, or ends the pass. */
 static void compactor_next_partition(struct compactor *c, int64_t now_ms)
@@ -327,7 +327,7 @@ void compactor_restart(struct compactor *c, int64_t now_ms)
 	c->due_ms = now_ms;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static bool compactor_number(const struct answer *a, size_t index, uint64_t *out)
 {
@@ -341,7 +341,8 @@ static bool compactor_number(const struct answer *a, size_t index, uint64_t *out
 	return true;
 }
 
-/* The floor, then for each hour and for the day how many partials it has and that none is listed. */
+/* The floor, then for each hour and for the day how many partials it has and that none is
+ * listed. */
 static void compactor_surveyed(struct compactor *c, const struct answer *a, int64_t now_ms)
 {
 	uint64_t floor, day;

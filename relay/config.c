@@ -23,8 +23,9 @@ static const char *config_check_listen(const char *text)
 
 static const char *config_check_admin(const char *text)
 {
-	return *text == '\0' || config_check_listen(text) == NULL ? NULL :
-								    "host:port, or nothing for none";
+	if (*text == '\0' || config_check_listen(text) == NULL)
+		return NULL;
+	return "host:port, or nothing for none";
 }
 
 static const char *config_check_advertise(const char *text)

@@ -5,7 +5,7 @@
 #include "relay/server.h"
 
 static bool effects_run_script(void *arg, struct committer *c, struct committer_call *call,
-			     struct slice resp)
+			       struct slice resp)
 {
 	const struct effects *e = arg;
 	bool commits = call->script == SCRIPT_COMMIT;
@@ -18,21 +18,21 @@ static bool effects_run_script(void *arg, struct committer *c, struct committer_
 }
 
 static void effects_state(void *arg, struct committer_peer *peer, enum frame_cause cause,
-			struct frame_stream *list, size_t count)
+			  struct frame_stream *list, size_t count)
 {
 	(void)arg;
 	session_state(peer, cause, list, count);
 }
 
 static void effects_committed(void *arg, struct committer_peer *peer, struct frame_stream *list,
-			    size_t count)
+			      size_t count)
 {
 	(void)arg;
 	session_committed(peer, list, count);
 }
 
 static void effects_confirmed(void *arg, struct committer_peer *peer, uint64_t token,
-			    struct frame_stream *list, size_t count)
+			      struct frame_stream *list, size_t count)
 {
 	(void)arg;
 	session_confirmed(peer, token, list, count);
@@ -77,7 +77,7 @@ static void effects_rejected(void *arg, const struct stream_id *id, const struct
 }
 
 static void effects_watermark(void *arg, const uint8_t agent_id[FRAME_AGENT_BYTES],
-			    const struct frame_watermark *watermark)
+			      const struct frame_watermark *watermark)
 {
 	const struct effects *e = arg;
 

@@ -1,13 +1,15 @@
 /*
  * image.h - what one relay holds of one partition: a partial of every hour it has written.
  *
- * Per hour: a name `pid` (64 random bits, drawn when the hour is born here), the version that Redis last took
- * of it, and cells, cumulative since birth. Merging a batch marks cells dirty; a commit takes
- * all dirty cells of all hours and clears the marks. A relay never reads an image back and never
- * writes under an old pid: whoever doubts, resets, and is born again under new names (CONTRACT.md).
+ * Per hour: a name `pid` (64 random bits, drawn when the hour is born here), the version that Redis
+ * last took of it, and cells, cumulative since birth. Merging a batch marks cells dirty; a commit
+ * takes all dirty cells of all hours and clears the marks. A relay never reads an image back and
+ * never writes under an old pid: whoever doubts, resets, and is born again under new names
+ * (CONTRACT.md).
  *
- * A distribution that the configuration names (windows.h) has a second cell beside it, its window of last
- * elements: a field like any other, committed with the samples it holds, under no name of its own.
+ * A distribution that the configuration names (windows.h) has a second cell beside it, its window
+ * of last elements: a field like any other, committed with the samples it holds, under no name of
+ * its own.
  *
  * Pure: time and randomness are passed in. Cost: a map lookup a group; a commit walks only
  * what is dirty. Memory is counted (image_memory) and bounded by the caller through image_evict.
@@ -108,9 +110,9 @@ void image_set_version(struct image *im, int64_t hour, uint64_t pid, uint64_t ve
 /* Whether the image has an hour under this name. */
 bool image_holds(const struct image *im, int64_t hour, uint64_t pid);
 
-/* Puts out clean hours: those over before hour `ended` and not touched since idle_before_ms, and, while
- * memory is above memory_max, the oldest ones born before idle_before_ms. Never while a commit is
- * under way. Returns how many. */
+/* Puts out clean hours: those over before hour `ended` and not touched since idle_before_ms, and,
+ * while memory is above memory_max, the oldest ones born before idle_before_ms. Never while a
+ * commit is under way. Returns how many. */
 size_t image_evict(struct image *im, int64_t ended, int64_t idle_before_ms, size_t memory_max);
 
 #endif

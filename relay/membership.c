@@ -63,7 +63,7 @@ static int64_t membership_number(const char *text, size_t size)
 	return value;
 }
 
-/* ---- the clock -------------------------------------------------------------------------------- */
+/* ---- the clock ---- */
 
 static void membership_on_time(void *arg, int status, const redisReply *reply)
 {
@@ -85,7 +85,7 @@ static void membership_on_time(void *arg, int status, const redisReply *reply)
 	log_warn("clock_skew", "ours_minus_redis_ms=%" PRId64, skew_ms);
 }
 
-/* ---- the list ------------------------------------------------------------------------------------ */
+/* ---- the list ---- */
 
 static int membership_compare(const void *a, const void *b)
 {

@@ -2,9 +2,10 @@
  * membership.h - what relays and agents tell each other through Redis, outside partitions.
  *
  * Each second: our heartbeat into hg:{relays} (advertised address -> "<unix ms> <name> <version>
- * kept=<retention_hours>"), the list read back, and Redis' clock. A relay heard of within 5 s is live; entries older than
- * ten minutes are removed. Unix time is Redis' (all relays then agree on it, whatever their own clocks
- * say); ours against it is shown as skew. How long hours are kept is told to readers in hg:{fleet} (KEYS.md). Agents' watermarks go to hg:{agents} (agent id in hex ->
+ * kept=<retention_hours>"), the list read back, and Redis' clock. A relay heard of within 5 s is
+ * live; entries older than ten minutes are removed. Unix time is Redis' (all relays then agree on
+ * it, whatever their own clocks say); ours against it is shown as skew. How long hours are kept is
+ * told to readers in hg:{fleet} (KEYS.md). Agents' watermarks go to hg:{agents} (agent id in hex ->
  * "<committed ms> <seen ms> <left> <host>"). Loop thread; borrows the connection.
  */
 #ifndef RELAY_MEMBERSHIP_H

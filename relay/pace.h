@@ -9,9 +9,9 @@
  * Redis does one thing at a time, so the time in which it has a commit of ours to do bounds from
  * above what we cost it. A longer interval costs it less for the same samples: a stream is moved
  * once for many batches, a cell is written once for many changes. Stepping by two and going back at
- * two fifths keeps it from swinging: half the interval at most doubles the share. Where Redis stands
- * still nothing is learnt about shares, and the interval stays. While it is stretched, agents
- * are asked to seal as rarely.
+ * two fifths keeps it from swinging: half the interval at most doubles the share. Where Redis
+ * stands still nothing is learnt about shares, and the interval stays. While it is stretched,
+ * agents are asked to seal as rarely.
  *
  * A commit that is full does not wait for the interval (committer.h): there is nothing to
  * save in it. Pure: time is an argument, in microseconds, and never jumps.

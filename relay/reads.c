@@ -203,7 +203,8 @@ void reads_complain(struct committer *c, enum script script, const struct answer
 	}
 }
 
-/* Parses the states of an OK; false when they are not what was asked for. The list is as long as the call. */
+/* Parses the states of an OK; false when they are not what was asked for. The list is as long as
+ * the call. */
 static bool reads_parse(const struct committer *c, const struct committer_call *call,
 			const struct answer *answer, struct frame_stream *list)
 {
@@ -320,7 +321,7 @@ void reads_opened(struct committer *c, struct committer_call *call, const struct
 	free(list);
 }
 
-/* ---- CONFIRM and CLOSE: asked once, and if that fails, by the agent again --------------- */
+/* ---- CONFIRM and CLOSE: asked once, and if that fails, by the agent again ---- */
 
 /* Takes a CONFIRM call from its session, if that is still there. */
 static void reads_unlink(struct committer_call *call)
@@ -367,8 +368,8 @@ static bool reads_rolled_back(const struct committer *c, const struct committer_
 	return false;
 }
 
-/* A stream that another relay has taken further is not where we would merge on. Its agent may follow
- * what CONFIRMED says and send from there, so its state is read again and told. */
+/* A stream that another relay has taken further is not where we would merge on. Its agent may
+ * follow what CONFIRMED says and send from there, so its state is read again and told. */
 static void reads_follow(struct committer *c, const struct committer_call *call,
 			 const struct frame_stream *list, int64_t now_ms)
 {
@@ -382,8 +383,8 @@ static void reads_follow(struct committer *c, const struct committer_call *call,
 	}
 }
 
-/* Answers the session. Streams that are being read again are left out: a CONFIRMED must not overtake
- * their RESET, or what was written a moment ago would pass for what has lasted. */
+/* Answers the session. Streams that are being read again are left out: a CONFIRMED must not
+ * overtake their RESET, or what was written a moment ago would pass for what has lasted. */
 static void reads_tell_confirmed(struct committer *c, const struct committer_call *call,
 				 const struct frame_stream *list, struct frame_stream *told)
 {

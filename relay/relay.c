@@ -69,7 +69,7 @@ struct relay {
 static void relay_stop(struct relay *r);
 static void relay_work(struct relay *r);
 
-/* ---- events of the store ----------------------------------------------------------------------- */
+/* ---- events of the store ---- */
 
 static void relay_publish(struct relay *r)
 {
@@ -165,7 +165,7 @@ static const struct store_events relay_store_events = {
 	.answer = relay_on_answer,
 };
 
-/* ---- the loop ------------------------------------------------------------------------------------ */
+/* ---- the loop ---- */
 
 static void relay_on_due(uv_timer_t *timer)
 {
@@ -241,7 +241,8 @@ static void relay_work(struct relay *r)
 			committer_tick(c, now_ms);
 		due = committer_due(c) < due ? committer_due(c) : due;
 	}
-	server_weigh(&r->server, (int64_t)tally_get(&r->counters.held_bytes), r->config->buffer_max);
+	server_weigh(&r->server, (int64_t)tally_get(&r->counters.held_bytes),
+		     r->config->buffer_max);
 	if (r->state == RELAY_RUNNING) {
 		int64_t compaction_ms = compaction_tick(&r->compaction, now_ms);
 
@@ -255,7 +256,8 @@ static void relay_work(struct relay *r)
 	if (due == INT64_MAX)
 		uv_timer_stop(&r->due);
 	else
-		uv_timer_start(&r->due, relay_on_due, due > now_ms ? (uint64_t)(due - now_ms) : 0, 0);
+		uv_timer_start(&r->due, relay_on_due, due > now_ms ? (uint64_t)(due - now_ms) : 0,
+			       0);
 }
 
 /* Our share of Redis asks for another interval. */
@@ -298,7 +300,7 @@ static void relay_on_tick(uv_timer_t *timer)
 				(size_t)(r->config->image_max / r->tags.partitions));
 }
 
-/* ---- the life ------------------------------------------------------------------------------------- */
+/* ---- the life ---- */
 
 static void relay_stop(struct relay *r)
 {
@@ -330,7 +332,7 @@ static void relay_on_reload(void *arg)
 	log_set_level(config_log_level(r->config));
 	if (windows_set(&r->windows, r->config->windows, (size_t)r->config->max_windows) < 0)
 		log_error("reload_failed", "key=windows err=ENOMEM");
-	log_info("reloaded", "%s", "");
+	log_info("reloaded", "");
 }
 
 static const char *relay_unready(void *arg)
@@ -480,8 +482,9 @@ int relay_run(struct config *config, int argc, char **argv)
 		return 1;
 	relay_init_committers(r);
 	compaction_init(&r->compaction,
-			&(struct compaction_options){ r->config, &r->tags, &r->store, &r->membership,
-						      r->committers, &r->counters });
+			&(struct compaction_options){ r->config, &r->tags, &r->store,
+						      &r->membership, r->committers,
+						      &r->counters });
 	if (relay_open(r) < 0) {
 		r->status = 1;
 		relay_close(r);

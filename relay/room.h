@@ -4,9 +4,9 @@
  *     full:   some master uses ROOM_FULL_PERCENT of its maxmemory or more
  *     room:   every master was heard of, and each uses less than ROOM_AGAIN_PERCENT
  *
- * Between the two it stays as it is, and also where no master answers. A master without a maxmemory is never
- * full. What Redis itself leaves out when it compares with maxmemory (the buffers of replicas and of the
- * append-only file) is left out here. Pure: the text is an argument.
+ * Between the two it stays as it is, and also where no master answers. A master without a maxmemory
+ * is never full. What Redis itself leaves out when it compares with maxmemory (the buffers of
+ * replicas and of the append-only file) is left out here. Pure: the text is an argument.
  */
 #ifndef RELAY_ROOM_H
 #define RELAY_ROOM_H

@@ -28,8 +28,8 @@ struct room_watch {
 	int64_t next_ms;
 };
 
-/* All are borrowed and outlive it; it is also to outlive the answers of redis. The sessions of server
- * are told when Redis comes to be short of memory, and when it has room again. */
+/* All are borrowed and outlive it; it is also to outlive the answers of redis. The sessions of
+ * server are told when Redis comes to be short of memory, and when it has room again. */
 void room_watch_init(struct room_watch *w, struct redis *redis, struct relay_counters *counters,
 		     struct server *server);
 

@@ -49,7 +49,7 @@ const char *session_state_name(enum session_state state)
 	return names[state];
 }
 
-/* ---- out ------------------------------------------------------------------------------- */
+/* ---- out ---- */
 
 static void session_end(struct session *s)
 {
@@ -190,7 +190,8 @@ void session_state(struct committer_peer *peer, enum frame_cause cause, struct f
 		   size_t count)
 {
 	session_send_streams(session_of(peer), FRAME_STATE,
-			     (struct frame_streams){ .cause = cause, .list = list, .count = count });
+			     (struct frame_streams){ .cause = cause, .list = list,
+						     .count = count });
 }
 
 void session_committed(struct committer_peer *peer, struct frame_stream *list, size_t count)
@@ -214,7 +215,7 @@ void session_refuse_peer(struct committer_peer *peer, int code)
 	session_refuse(session_of(peer), code);
 }
 
-/* ---- in -------------------------------------------------------------------------------- */
+/* ---- in ---- */
 
 /* Each handler returns 0, or why the session must be refused. */
 
@@ -390,7 +391,7 @@ static size_t session_lacks(const struct session *s)
 	return FRAME_HEADER_BYTES + (size_t)reader_u32(&r) - s->in.size;
 }
 
-/* The same for the frame in `in`, whose header is there and in order. */
+/* session_admits of the frame in `in`, whose header is there and in order. */
 static int session_admits_begun(const struct session *s)
 {
 	struct reader r = reader_of(buf_view(&s->in));

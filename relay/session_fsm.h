@@ -13,8 +13,8 @@
  * costs little. Streams a session are at most SESSION_STREAMS_MAX, and all are of the
  * agent that its HELLO named.
  *
- * Pure: time is an argument (it never jumps); effects leave through struct session_effects and must not
- * call back into the session. Owned by whoever owns the socket; committers know it by `peer`.
+ * Pure: time is an argument (it never jumps); effects leave through struct session_effects and must
+ * not call back into the session. Owned by whoever owns the socket; committers know it by `peer`.
  */
 #ifndef RELAY_SESSION_FSM_H
 #define RELAY_SESSION_FSM_H

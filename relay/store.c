@@ -25,7 +25,7 @@
 
 static void store_begin(struct store *s, enum store_state state);
 
-/* ---- replies ------------------------------------------------------------------------------- */
+/* ---- replies ---- */
 
 static struct slice store_word(const redisReply *reply)
 {
@@ -79,7 +79,7 @@ static void store_trouble(struct store *s, const char *problem, const char *deta
 	s->problem = problem;
 }
 
-/* ---- CHECKING -------------------------------------------------------------------------------- */
+/* ---- CHECKING ---- */
 
 static bool store_info_says(struct slice info, const char *line)
 {
@@ -161,7 +161,7 @@ static void store_look(struct store *s)
 	s->failed |= s->looking == 0;
 }
 
-/* ---- FLEET ----------------------------------------------------------------------------------- */
+/* ---- FLEET ---- */
 
 static void store_read_fleet(struct store *s);
 
@@ -219,7 +219,7 @@ static void store_read_fleet(struct store *s)
 	store_command(s, RKEY_FLEET, 3, argv, store_on_fleet);
 }
 
-/* ---- PARTITIONS ------------------------------------------------------------------------------ */
+/* ---- PARTITIONS ---- */
 
 struct store_init {
 	struct store *store;
@@ -301,7 +301,7 @@ static void store_init_partitions(struct store *s)
 		store_init_partition(s, p, slice_of(epoch, sizeof(epoch)));
 }
 
-/* ---- states ------------------------------------------------------------------------------------ */
+/* ---- states ---- */
 
 static void store_begin(struct store *s, enum store_state state)
 {
@@ -407,7 +407,7 @@ void store_doubt(struct store *s)
 	store_begin(s, STORE_FLEET);
 }
 
-/* ---- script calls ------------------------------------------------------------------------------ */
+/* ---- script calls ---- */
 
 static void store_use_answer(void *arg, const struct answer *answer)
 {

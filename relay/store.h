@@ -6,11 +6,12 @@
  *       +-------------- all connections lost -------------+
  *
  * CHECKING asks each master whether it is set up to keep what it takes (appendonly, noeviction, and
- * min-replicas-to-write where there are replicas); if not, commits go on but `fit` is false and nothing
- * is ever declared stable. FLEET reads hg:{fleet}, or writes it when auto_init allows. PARTITIONS
- * runs init for each, which also raises the floors. When READY, CHECKING and PARTITIONS are
- * done again each minute, and when a Cluster has another master. What fails is tried again each second.
- * The scripts are loaded by redis.h. When READY, script calls go through store_run. Loop thread.
+ * min-replicas-to-write where there are replicas); if not, commits go on but `fit` is false and
+ * nothing is ever declared stable. FLEET reads hg:{fleet}, or writes it when auto_init allows.
+ * PARTITIONS runs init for each, which also raises the floors. When READY, CHECKING and PARTITIONS
+ * are done again each minute, and when a Cluster has another master. What fails is tried again each
+ * second. The scripts are loaded by redis.h. When READY, script calls go through store_run. Loop
+ * thread.
  */
 #ifndef RELAY_STORE_H
 #define RELAY_STORE_H

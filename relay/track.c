@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* The pause of a stream that caused a conflict: two relays that hold it take turns ever more slowly
+ * instead of throwing each other's memory away. */
 #define TRACK_PAUSE_MIN_MS 50
 #define TRACK_PAUSE_MAX_MS 10000
 

@@ -5,10 +5,10 @@
  *        ^                                |                  |
  *        +----- refusal, failed call -----+------------------+
  *
- * A track is born by a session's OPEN. `last` is the state merged up to; while batches wait
- * (raw, in order, because a commit is closed) the stream has been received further than it has been merged. A
- * track whose session has gone lives on until what was merged is committed: batches in the
- * image cannot be taken out again, so the stream's new state must be committed with them.
+ * A track is born by a session's OPEN. `last` is the state merged up to; while batches wait (raw,
+ * in order, because a commit is closed) the stream has been received further than it has been
+ * merged. A track whose session has gone lives on until what was merged is committed: batches in
+ * the image cannot be taken out again, so the stream's new state must be committed with them.
  *
  * Tracks are found by stream id, listed by session, and listed by what they wait for.
  * Members belong to committer.c; others only read.

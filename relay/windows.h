@@ -1,10 +1,11 @@
 /*
  * windows.h - of which keys the last elements are kept (`[windows]` of the configuration).
  *
- * Globs over whole canonical series, each with how many elements, 1 to WINDOWS_MOST; the last one that
- * matches decides. One element more is kept: by its second a reader sees whether the ones before it
- * that are gone might have been among the last. How many windows all partitions of a process may hold is bounded: one more is refused and
- * counted, and its key's hour goes without. Asked once for each new cell, not for each sample.
+ * Globs over whole canonical series, each with how many elements, 1 to WINDOWS_MOST; the last one
+ * that matches decides. One element more is kept: by its second a reader sees whether the ones
+ * before it that are gone might have been among the last. How many windows all partitions of a
+ * process may hold is bounded: one more is refused and counted, and its key's hour goes without.
+ * Asked once for each new cell, not for each sample.
  *
  * Pure; one thread. Memory: 8 KiB a glob.
  */
@@ -38,16 +39,16 @@ const char *windows_check(const char *line);
 int windows_init(struct windows *w, const char *lines, size_t max, struct relay_counters *counters)
 	__attribute__((warn_unused_result));
 
-/* Takes other lines and another bound in their place, as above: for cells that are new from now on. Windows
- * that are held stay as they are. 0; -ENOMEM: nothing has changed. */
+/* Takes other lines and another bound in their place, as above: for cells that are new from now on.
+ * Windows that are held stay as they are. 0; -ENOMEM: nothing has changed. */
 int windows_set(struct windows *w, const char *lines, size_t max)
 	__attribute__((warn_unused_result));
 
 /* Frees the rules. */
 void windows_release(struct windows *w);
 
-/* The elements to keep of a series' hour, the one more among them; its window then counts as held. 0:
- * none, or no more. */
+/* The elements to keep of a series' hour, the one more among them; its window then counts as held.
+ * 0: none, or no more. */
 uint32_t windows_take(struct windows *w, struct slice series);
 
 /* So many windows have gone. */

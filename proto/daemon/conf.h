@@ -22,9 +22,10 @@ enum conf_type {
 	CONF_MS,       /* int64_t milliseconds; 500, 500ms, 10s, 5min, 1h, 7d accepted */
 	CONF_BOOL,     /* bool; yes no true false on off 1 0 */
 	CONF_CHOICE,   /* int64_t: index into choices */
-	/* A whole section whose keys are the operator's: char *, a line `key = value` an entry, in order,
-	 * never NULL. The row's key is `section.WORD`, WORD for --help; it comes last in the table. A key may hold
-	 * `=`: the last one of the line parts it from the value. check is asked of each line. */
+	/* A whole section whose keys are the operator's: char *, a line `key = value` an entry, in
+	 * order, never NULL. The row's key is `section.WORD`, WORD for --help; it comes last in the
+	 * table. A key may hold `=`: the last one of the line parts it from the value. check is
+	 * asked of each line. */
 	CONF_ENTRIES,
 };
 
@@ -33,7 +34,7 @@ struct conf_row {
 	enum conf_type type;
 	size_t offset;            /* of the member in the daemon's struct */
 	const char *fallback;     /* the default, as text; part of what --help prints */
-	int64_t min, max;         /* INT, BYTES, MS: inclusive. TEXT: length in bytes. ENTRIES: max lines */
+	int64_t min, max;         /* inclusive; TEXT: of its length in bytes; ENTRIES: max lines */
 	const char *const *choices; /* CHOICE: NULL-terminated */
 	bool reloadable;
 	bool secret;              /* --dump and errors say ***, unless secret.h finds a reference */

@@ -95,7 +95,8 @@ void conf_read_file(struct conf_reader *r, const char *path)
 	} else if (bad_line != 0) {
 		/* What inih cannot take apart; our handler never refuses. -2: no memory. */
 		r->line = bad_line > 0 ? (unsigned)bad_line : 0;
-		conf_report(r, bad_line > 0 ? "expected `key = value` or `[section]`" : "no memory");
+		conf_report(r, bad_line > 0 ? "expected `key = value` or `[section]`" :
+					      "no memory");
 	}
 	fclose(r->file);
 	r->file = NULL;

@@ -28,8 +28,8 @@ int conf_value_parse(const struct conf_row *row, const char *text, void *values,
 /* Whether the row's member is a char *. */
 bool conf_value_is_text(const struct conf_row *row);
 
-/* `key = value` of an entry, whose key may go on in value up to its last `=`. The caller's; NULL without
- * memory. */
+/* `key = value` of an entry, whose key may go on in value up to its last `=`. The caller's; NULL
+ * without memory. */
 char *conf_entry_line(const char *key, const char *value);
 
 /* Adds a line to a row of entries. 0; -EINVAL (there are as many as may be); -ENOMEM. */

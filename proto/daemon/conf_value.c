@@ -106,7 +106,8 @@ const char *conf_value_format(const struct conf_row *row, const void *values,
 	case CONF_CHOICE:
 		return row->choices[conf_integer(row, values)];
 	default:
-		return conf_format_integer(conf_units(row->type), conf_integer(row, values), number);
+		return conf_format_integer(conf_units(row->type), conf_integer(row, values),
+					   number);
 	}
 }
 

@@ -14,7 +14,7 @@
 
 struct door_guest {
 	uv_poll_t poll;
-	struct door *door; /* NULL: it has gone from the list */
+	struct door *door;
 	struct door_guest *before, *after;
 	uint64_t since_ms;
 	int fd; /* -1: handed on */
@@ -60,7 +60,7 @@ static void door_let_go(struct door *d, struct door_guest *g, bool keep)
 	uv_close((uv_handle_t *)&g->poll, door_on_guest_closed);
 }
 
-/* Looks at the first byte. -EAGAIN when it is not there yet, -1 when it never will be. */
+/* Looks at the first byte. -EAGAIN when it is not there yet, -EPIPE when it never will be. */
 static int door_look(int fd)
 {
 	char byte;

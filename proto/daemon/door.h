@@ -20,8 +20,8 @@ struct door_events {
 	void (*words)(void *arg, int fd); /* likewise */
 };
 
-/* Accepts from a listening socket, which becomes the door's when it succeeds. *out: door_close. 0, a
- * negative errno. */
+/* Accepts from a listening socket, which becomes the door's when it succeeds. *out: door_close. 0,
+ * a negative errno. */
 int door_open(uv_loop_t *loop, int fd, const struct door_events *events, void *arg,
 	      struct door **out) __attribute__((warn_unused_result));
 

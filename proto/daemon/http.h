@@ -28,10 +28,10 @@ typedef void (*http_handler)(void *arg, struct http_request *request);
 struct http_options {
 	uint32_t max_connections;  /* 0: 1,000 */
 	uint32_t idle_seconds;     /* 0: 30 */
-	uint32_t slow_seconds;     /* for all of a request, and for an answer beside 16 KiB/s; 0: 60 */
+	uint32_t slow_seconds;     /* for a request, and for an answer beside 16 KiB/s; 0: 60 */
 	size_t max_body_bytes;     /* 0: no body is accepted: 413 */
-	size_t max_bodies_bytes;   /* of all requests together: over it 503; 0: no limit. A body whose
-				    * size is not told counts as the largest. */
+	size_t max_bodies_bytes;   /* of all requests together: over it 503; 0: no limit. A body
+				    * whose size is not told counts as the largest. */
 	bool reuse_port;
 	/* Takes connections over that begin with a small letter and so are not HTTP (door.h), with
 	 * http_listen's arg; NULL: everything is HTTP. Not after http_close. */
@@ -60,13 +60,14 @@ struct slice http_query(const struct http_request *r);      /* raw, without the 
 const char *http_header(const struct http_request *r, const char *name); /* the first, or NULL */
 struct slice http_body(const struct http_request *r);       /* borrowed */
 
-/* Calls each() with the value of every line of a header: those of a list are one list (RFC 9110, 5.3). */
+/* Calls each() with the value of every line of a header: those of a list are one list (RFC 9110,
+ * 5.3). */
 void http_header_each(const struct http_request *r, const char *name,
 		      void (*each)(void *arg, const char *value), void *arg);
 
-/* A GET that no client has sent, for a handler of the same program: it answers as if one had, without
- * headers. replied gets what http_reply is given, the body borrowed, and the request is over.
- * NULL without memory. */
+/* A GET that no client has sent, for a handler of the same program: it answers as if one had,
+ * without headers. replied gets what http_reply is given, the body borrowed, and the request is
+ * over. NULL without memory. */
 struct http_request *http_request_local(const char *uri,
 					void (*replied)(void *arg, unsigned status,
 							struct slice body),

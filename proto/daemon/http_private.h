@@ -34,7 +34,7 @@ size_t http_server_body_limit(const struct http_server *s); /* bytes; 0: no body
 bool http_server_reserve(struct http_server *s, size_t bytes);
 void http_server_unreserve(struct http_server *s, size_t bytes); /* gives it back */
 
-/* ---- http_slow.c ------------------------------------------------------------------------------ */
+/* ---- http_slow.c ---- */
 
 /* The deadlines of all connections. */
 struct http_slow {

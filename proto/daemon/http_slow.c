@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* libmicrohttpd's timeout begins anew with every byte, so who sends or reads one a second would keep
- * a connection for ever. Here a deadline is set once a request and once an answer. */
+/* libmicrohttpd's timeout begins anew with every byte, so who sends or reads one a second would
+ * keep a connection for ever. Here a deadline is set once a request and once an answer. */
 
 /* An answer may take as much longer as its bytes take at this pace. */
 #define SEND_BYTES_A_MS 16

@@ -3,10 +3,10 @@
  *
  *     <6>listening address=udp://127.0.0.1:8125
  *
- * The `<N>` is journald's priority (sd-daemon(3)), left out when standard error is a
- * terminal or `log_prefix` was given. error = a person must act; warn = data was lost or
- * will be; info = life cycle; debug = per connection. Never per packet. Thread-safe: one
- * write(2) a line. A line is at most 2,000 bytes, cut with "...".
+ * The `<N>` is journald's priority (sd-daemon(3)), left out when standard error is a terminal.
+ * error = a person must act; warn = data was lost or will be; info = life cycle; debug = per
+ * connection. Never per packet. Thread-safe: one write(2) a line. A line is at most 2,000 bytes,
+ * cut with "...".
  */
 #ifndef PROTO_DAEMON_LOG_H
 #define PROTO_DAEMON_LOG_H

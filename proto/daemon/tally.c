@@ -110,7 +110,8 @@ static double tally_start_seconds(void)
 
 	if (!tally_read("/proc/self/stat", text, sizeof(text)))
 		return 0;
-	/* The program's name, in parentheses, may hold anything: the fields begin after the last. */
+	/* The program's name, in parentheses, may hold anything: the fields begin after the
+	 * last. */
 	at = strrchr(text, ')');
 	for (int field = 2; at != NULL && field < 22; field++)
 		at = strchr(at + 1, ' ');

@@ -186,7 +186,8 @@ bool addr_is_loopback(const struct addr *a)
 const char *addr_format(const struct addr *a, char out[ADDR_TEXT_SIZE])
 {
 	if (a->scheme == ADDR_UNIX || a->scheme == ADDR_UNIXGRAM)
-		snprintf(out, ADDR_TEXT_SIZE, "%s:%s%s", a->scheme == ADDR_UNIX ? "unix" : "unixgram",
+		snprintf(out, ADDR_TEXT_SIZE, "%s:%s%s",
+			 a->scheme == ADDR_UNIX ? "unix" : "unixgram",
 			 a->host[0] == '@' ? "" : "//", a->host);
 	else if (strchr(a->host, ':') != NULL)
 		snprintf(out, ADDR_TEXT_SIZE, "[%s]:%u", a->host, (unsigned)a->port);

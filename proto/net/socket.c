@@ -30,7 +30,8 @@ static socklen_t socket_unix_address(const struct addr *a, struct sockaddr_un *u
 	size_t size = strlen(a->host);
 
 	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	memcpy(un->sun_path, a->host, size < sizeof(un->sun_path) ? size : sizeof(un->sun_path) - 1);
+	memcpy(un->sun_path, a->host,
+	       size < sizeof(un->sun_path) ? size : sizeof(un->sun_path) - 1);
 	if (un->sun_path[0] == '@')
 		un->sun_path[0] = '\0';
 	else
@@ -109,7 +110,8 @@ static int socket_bind_inet(const struct addrinfo *ai, unsigned flags, int *fd)
 		setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if ((flags & SOCKET_V6_ONLY) && ai->ai_family == AF_INET6)
 		setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if ((flags & SOCKET_REUSE_PORT) && setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+	if ((flags & SOCKET_REUSE_PORT) &&
+	    setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
 		status = -errno;
 	else
 		status = socket_settle(*fd, ai->ai_addr, ai->ai_addrlen, ai->ai_socktype);

@@ -55,7 +55,7 @@ void cluster_map_remove(struct cluster_map *m, uint16_t node)
 	m->nodes[node].used = false;
 }
 
-/* ---- CLUSTER SLOTS -------------------------------------------------------------------------- */
+/* ---- CLUSTER SLOTS ---- */
 
 struct range {
 	uint16_t first, last;
@@ -128,7 +128,7 @@ int cluster_map_take(struct cluster_map *m, const redisReply *reply, const struc
 	return 0;
 }
 
-/* ---- redirections --------------------------------------------------------------------------- */
+/* ---- redirections ---- */
 
 /* The next word of a text; empty at its end. */
 static struct slice take_word(struct slice *text)

@@ -117,7 +117,7 @@ int cluster_calls_send(struct redis *r, uint16_t slot, struct slice resp, redis_
 	return status;
 }
 
-/* ---- the parked ----------------------------------------------------------------------------- */
+/* ---- the parked ---- */
 
 /* Takes the first out that waits for a node, or, when node is CLUSTER_NO_NODE, until now_ms. */
 static struct cluster_call *take_parked(struct redis_cluster *c, uint16_t node, uint64_t now_ms)

@@ -11,7 +11,7 @@
 #define DEFAULT_WRITE_CEILING (64u << 20)
 #define KEEP_BYTES            (1u << 20)
 
-/* ---- a single server ------------------------------------------------------------------------ */
+/* ---- a single server ---- */
 
 static void on_up(void *arg)
 {
@@ -67,7 +67,7 @@ static const struct redis_ops single_ops = {
 	.close = single_close,
 };
 
-/* ---- for the kinds -------------------------------------------------------------------------- */
+/* ---- for the kinds ---- */
 
 struct redis_link_options redis_link_options(const struct redis *r, const char *mode)
 {
@@ -110,7 +110,7 @@ void redis_closed(struct redis *r)
 		done(done_arg);
 }
 
-/* ---- all kinds ------------------------------------------------------------------------------ */
+/* ---- all kinds ---- */
 
 int redis_open(uv_loop_t *loop, const char *url, const struct redis_options *options,
 	       const struct redis_events *events, void *arg, struct redis **out)

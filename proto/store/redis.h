@@ -1,12 +1,11 @@
 /*
  * redis.h - the Redis of a fleet, on the uv loop: one, one behind sentinels, or a Cluster.
  *
- * hiredis is used as the RESP codec only, over proto/net (its libuv adapter never reports
- * a refused connection and resolves names blocking). One connection a master; commands are
- * pipelined in order on it; it connects again by itself with jittered back-off up to 1 s. A command that
- * was written and not answered when the connection ends, or is not answered within the timeout,
- * is reported with ERR_STORE_DOWN: its outcome is *unknown*, and only its caller can say
- * what that means.
+ * hiredis is used as the RESP codec only, over proto/net (its libuv adapter never reports a refused
+ * connection and resolves names blocking). One connection a master; commands are pipelined in order
+ * on it; it connects again by itself with jittered back-off up to 1 s. A command that was written
+ * and not answered when the connection ends, or is not answered within the timeout, is reported
+ * with ERR_STORE_DOWN: its outcome is *unknown*, and only its caller can say what that means.
  *
  *     redis://[[user]:password@]host[:port][/db]      unix://[[user]:password@]/path
  *     sentinel://[[user]:password@]host[:port],.../name[/db]
@@ -14,12 +13,12 @@
  *
  * Behind sentinels it is the one master that they name, asked for again whenever the connection
  * ends and each second; a replica is refused, a master that became one is dropped. In a Cluster a
- * command goes to the master of its slot (rkey_slot of its keys; other kinds ignore it). It is
- * `up` once the slots are known and their masters were tried; from then on a slot whose master
- * cannot be reached gives ERR_STORE_DOWN while the others work. A command that a
- * Cluster's node redirects (MOVED, ASK) was not applied: redis_command sends it to where it is told
- * to, so commands may overtake each other (redis_may_reorder); redis_command_raw hands the error to its
- * caller, who keeps the bytes and sends them again.
+ * command goes to the master of its slot (rkey_slot of its keys; other kinds ignore it). It is `up`
+ * once the slots are known and their masters were tried; from then on a slot whose master cannot be
+ * reached gives ERR_STORE_DOWN while the others work. A command that a Cluster's node redirects
+ * (MOVED, ASK) was not applied: redis_command sends it to where it is told to, so commands may
+ * overtake each other (redis_may_reorder); redis_command_raw hands the error to its caller, who
+ * keeps the bytes and sends them again.
  */
 #ifndef PROTO_STORE_REDIS_H
 #define PROTO_STORE_REDIS_H
@@ -81,7 +80,8 @@ int redis_command(struct redis *r, uint16_t slot, size_t argc, const struct slic
 int redis_command_raw(struct redis *r, uint16_t slot, struct slice resp, redis_reply_fn reply,
 		      void *arg) __attribute__((warn_unused_result));
 
-/* Queues a command at every master that is connected; reply is called for each. Returns how many. */
+/* Queues a command at every master that is connected; reply is called for each. Returns how
+ * many. */
 size_t redis_command_all(struct redis *r, size_t argc, const struct slice *argv,
 			 redis_reply_fn reply, void *arg);
 

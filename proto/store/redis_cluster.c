@@ -41,7 +41,7 @@ static void on_part_closed(void *arg)
 	redis_closed(r);
 }
 
-/* ---- being up ------------------------------------------------------------------------------- */
+/* ---- being up ---- */
 
 static bool has_slots(const struct cluster_peer *peer)
 {
@@ -106,7 +106,7 @@ static void tell_masters(struct redis_cluster *c)
 		r->events.changed(r->arg);
 }
 
-/* ---- masters -------------------------------------------------------------------------------- */
+/* ---- masters ---- */
 
 static void on_node_timeout(void *arg, int status, const redisReply *reply)
 {
@@ -233,7 +233,7 @@ static void match_peers(struct redis_cluster *c)
 	}
 }
 
-/* ---- where the slots are -------------------------------------------------------------------- */
+/* ---- where the slots are ---- */
 
 struct question {
 	struct redis_cluster *cluster;
@@ -310,7 +310,7 @@ static void ask(struct redis_cluster *c)
 		free(question);
 }
 
-/* ---- the seed ------------------------------------------------------------------------------- */
+/* ---- the seed ---- */
 
 static bool a_master_is_up(const struct redis_cluster *c)
 {
@@ -359,7 +359,7 @@ static void on_seed_up(void *arg)
 	ask(arg);
 }
 
-/* ---- the kind ------------------------------------------------------------------------------- */
+/* ---- the kind ---- */
 
 static void on_tick(uv_timer_t *timer)
 {

@@ -46,7 +46,7 @@ static void on_authenticated(void *arg, int status, const redisReply *reply)
 		(void)greeting_good(l, reply);
 }
 
-/* ---- scripts -------------------------------------------------------------------------------- */
+/* ---- scripts ---- */
 
 static void on_script(void *arg, int status, const redisReply *reply)
 {
@@ -57,8 +57,9 @@ static void on_script(void *arg, int status, const redisReply *reply)
 		return;
 	if (reply->type != REDIS_REPLY_STRING ||
 	    !script_set_sha(script, slice_of(reply->str, reply->len))) {
-		refuse(l, reply->type == REDIS_REPLY_ERROR ? slice_of(reply->str, reply->len) :
-							      slice_text("SCRIPT LOAD names no sha"));
+		refuse(l, reply->type == REDIS_REPLY_ERROR ?
+				  slice_of(reply->str, reply->len) :
+				  slice_text("SCRIPT LOAD names no sha"));
 		return;
 	}
 	if (--l->scripts_pending == 0 && l->state == REDIS_LINK_GREETING)
@@ -81,7 +82,7 @@ void redis_greet_scripts(struct redis_link *l)
 		redis_link_drop(l, status);
 }
 
-/* ---- INFO ----------------------------------------------------------------------------------- */
+/* ---- INFO ---- */
 
 /* What keeps this server from being used; NULL when nothing does. */
 static const char *find_fault(const struct redis_link *l)

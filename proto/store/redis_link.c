@@ -21,7 +21,7 @@
 
 static void connect_now(struct redis_link *l);
 
-/* ---- ending --------------------------------------------------------------------------------- */
+/* ---- ending ---- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -130,7 +130,7 @@ static void on_closed(void *arg, int reason)
 		wait_and_connect(l);
 }
 
-/* ---- commands ------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 /* Hands the gathered commands to the stream. The ceiling was asked before, so only a lack of
  * memory or a dying connection can refuse: nobody knows then what was sent. */
@@ -217,7 +217,7 @@ int redis_link_command_raw(struct redis_link *l, struct slice resp, redis_reply_
 	return send_raw(l, resp, reply, arg);
 }
 
-/* ---- the connection ------------------------------------------------------------------------- */
+/* ---- the connection ---- */
 
 static bool is_talking(const struct redis_link *l)
 {

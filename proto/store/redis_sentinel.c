@@ -44,7 +44,7 @@ static void on_part_closed(void *arg)
 	redis_closed(r);
 }
 
-/* ---- asking --------------------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 /* The next one in turn is connected to and asked. */
 static void ask_another(struct shell *s)
@@ -149,7 +149,7 @@ static void on_sentinel_up(void *arg)
 	ask(arg);
 }
 
-/* ---- the master ----------------------------------------------------------------------------- */
+/* ---- the master ---- */
 
 static void on_master_wanted(void *arg)
 {
@@ -184,7 +184,7 @@ static void on_master_error(void *arg, const redisReply *reply)
 		redis_link_drop(s->master, ERR_STORE_UNFIT);
 }
 
-/* ---- the kind ------------------------------------------------------------------------------- */
+/* ---- the kind ---- */
 
 static int open_links(struct shell *s)
 {
