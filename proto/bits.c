@@ -146,7 +146,10 @@ static unsigned bits_get_zeros(struct bits_reader *r)
 	return 64;
 }
 
-uint64_t bits_get_number(struct bits_reader *r, struct bits_context *c)
+/* What bits_get_number does with a number that is not wholly held, or cannot be. Kept apart so that all others
+ * need no stack. */
+static __attribute__((noinline)) uint64_t bits_get_long(struct bits_reader *r,
+							 struct bits_context *c)
 {
 	unsigned order = bits_order(c), zeros = bits_get_zeros(r);
 	uint64_t shifted, number;
@@ -163,6 +166,31 @@ uint64_t bits_get_number(struct bits_reader *r, struct bits_context *c)
 		r->failed = r->malformed = true;
 	if (r->failed)
 		return 0;
+	bits_learn(c, number);
+	return number;
+}
+
+uint64_t bits_get_number(struct bits_reader *r, struct bits_context *c)
+{
+	unsigned order, zeros, whole;
+	uint64_t number;
+
+	if (r->held < 48)
+		bits_fill(r);
+	/* A weight of 1 beside others like it: the bit 1 alone. */
+	if (c->mean == 0 && (int64_t)r->hold < 0 && r->held > 0 && !r->failed) {
+		r->hold <<= 1;
+		r->held--;
+		return 0;
+	}
+	order = bits_order(c);
+	zeros = (unsigned)__builtin_clzll(r->hold | 1);
+	whole = 2 * zeros + 1 + order;
+	if (whole > r->held || whole > 63 || r->failed)
+		return bits_get_long(r, c);
+	number = (r->hold << zeros >> (63 - zeros - order)) - (UINT64_C(1) << order);
+	r->hold <<= whole;
+	r->held -= whole;
 	bits_learn(c, number);
 	return number;
 }

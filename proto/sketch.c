@@ -158,7 +158,7 @@ int sketch_merge(struct sketch *dst, struct sketch *src)
 		return 0;
 	if (dst->total == 0)
 		return sketch_copy(dst, src);
-	if (dst->digest && !src->digest && src->count < SKETCH_PENDING)
+	if (dst->digest && !src->digest && src->count < SKETCH_MERGE_PASS)
 		return sketch_merge_few(dst, src);
 	if (dst->digest || src->digest)
 		return sketch_digest_merge(dst, src);

@@ -41,9 +41,28 @@ uint8_t sketch_grid_join(uint8_t grid, double value)
 
 uint8_t sketch_grid_fit(uint8_t grid, double min, double max)
 {
-	double largest = fmax(fabs(min), fabs(max));
+	double largest = -min > max ? -min : max;
 
 	if (grid == SKETCH_GRID_NONE || largest * grid_scale[grid] > GRID_STEPS_MAX)
 		return SKETCH_GRID_NONE;
 	return grid;
+}
+
+/* A value of m steps lies on a coarser grid as well if and only if ten divides m: within the range of
+ * a grid any two of its values are different doubles. */
+bool sketch_grid_least(const struct sketch *s, uint8_t grid)
+{
+	uint8_t least = 0;
+
+	if (grid == 0)
+		return true;
+	if (grid != SKETCH_GRID_NONE) {
+		for (size_t i = 0; i < s->count; i++)
+			if (sketch_grid_steps(grid, s->cells[i].value) % 10 != 0)
+				return true;
+		return false;
+	}
+	for (size_t i = 0; i < s->count && least != SKETCH_GRID_NONE; i++)
+		least = sketch_grid_join(least, s->cells[i].value);
+	return sketch_grid_fit(least, s->min, s->max) == SKETCH_GRID_NONE;
 }

@@ -39,6 +39,10 @@
 #define SKETCH_PENDING_FIRST 64
 #define SKETCH_PENDING       1024
 
+/* Cells from which on an exact sketch is merged into a digest by a pass of its own: they are in
+ * order already, which costs less than to wait among others and be sorted with them. */
+#define SKETCH_MERGE_PASS 512
+
 /* Below 2^53 a double counts exactly. */
 #define SKETCH_TOTAL_LIMIT (UINT64_C(1) << 53)
 
@@ -133,8 +137,12 @@ static inline bool sketch_before(const struct sketch_cell *a, const struct sketc
 /* The smallest grid >= grid that holds value: 10^-grid, or SKETCH_GRID_NONE. */
 uint8_t sketch_grid_join(uint8_t grid, double value);
 
-/* grid, or SKETCH_GRID_NONE when a magnitude as large is out of its range. */
+/* grid, or SKETCH_GRID_NONE when a magnitude as large is out of its range. min <= max. */
 uint8_t sketch_grid_fit(uint8_t grid, double min, double max);
+
+/* Whether no smaller grid holds all cells of an exact sketch: they lie on this one, or it is
+ * SKETCH_GRID_NONE. min and max are known. */
+bool sketch_grid_least(const struct sketch *s, uint8_t grid);
 
 int64_t sketch_grid_steps(uint8_t grid, double value);  /* the nearest value x 10^grid */
 double sketch_grid_value(uint8_t grid, int64_t steps);  /* steps / 10^grid */

@@ -144,11 +144,24 @@ static uint64_t wire_next_key(uint64_t key, uint64_t steps, uint64_t divisor)
 	return key;
 }
 
+/* Makes s of the cells it was given, first to last key. */
+static int wire_close_exact(struct sketch *s, uint8_t grid, uint64_t first, uint64_t last)
+{
+	s->count = s->sorted = s->capacity;
+	s->min = s->cells[0].value;
+	s->max = s->cells[s->count - 1].value;
+	s->grid = grid;
+	if (!wire_key_valid(grid, first) || !wire_key_valid(grid, last) ||
+	    !sketch_grid_least(s, grid))
+		return ERR_MALFORMED;
+	return 0;
+}
+
 static int wire_get_exact(struct sketch *s, struct bits_reader *r, uint8_t grid)
 {
 	struct wire_contexts c = { { 0 }, { 0 } };
 	struct bits_context alone = { 0 };
-	uint64_t key = wire_get_first_key(r, grid, &alone);
+	uint64_t first = wire_get_first_key(r, grid, &alone), key = first;
 	uint64_t divisor = s->capacity > 1 ? bits_get_number(r, &alone) + 1 : 0;
 	uint64_t common = 0;
 
@@ -162,11 +175,11 @@ static int wire_get_exact(struct sketch *s, struct bits_reader *r, uint8_t grid)
 		}
 		if (r->failed)
 			return bits_finish(r);
-		if (!wire_key_valid(grid, key) || weight >= SKETCH_TOTAL_LIMIT - s->total)
+		if (key == 0 || !wire_count(s, weight))
 			return ERR_MALFORMED;
-		sketch_exact_append(s, wire_value(grid, key), weight);
+		s->cells[i] = (struct sketch_cell){ wire_value(grid, key), weight };
 	}
-	if (s->grid != grid || (s->count > 1 && common != 1))
+	if ((s->capacity > 1 && common != 1) || wire_close_exact(s, grid, first, key) != 0)
 		return ERR_MALFORMED;
 	return bits_finish(r);
 }

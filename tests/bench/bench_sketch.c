@@ -118,6 +118,36 @@ static size_t bench_decode(size_t count)
 	return bytes;
 }
 
+/* A question over many keys: each blob is read and merged into one sketch. BENCH_KEYS different ones
+ * of 1,000 samples in cents take turns, of 100,000 values there are. */
+#define BENCH_KEYS 64
+
+static size_t bench_fold(size_t count)
+{
+	struct sketch *all = sketch_new(), *key;
+	struct buf blobs[BENCH_KEYS];
+	size_t bytes;
+
+	for (size_t k = 0; k < BENCH_KEYS; k++) {
+		key = sketch_new();
+		for (size_t i = 0; i < 1000; i++)
+			bench_check(sketch_add(key, floor(bench_uniform() * 100000) / 100, 1));
+		buf_init(&blobs[k], 1 << 20);
+		bench_check(sketch_encode(key, &blobs[k]));
+		sketch_free(key);
+	}
+	for (size_t i = 0; i < count; i++) {
+		bench_check(sketch_decode(buf_view(&blobs[i % BENCH_KEYS]), &key));
+		bench_check(sketch_merge(all, key));
+		sketch_free(key);
+	}
+	for (size_t k = 0; k < BENCH_KEYS; k++)
+		buf_release(&blobs[k]);
+	bytes = sketch_memory(all);
+	sketch_free(all);
+	return bytes;
+}
+
 static const struct {
 	const char *name;
 	bool whole;
@@ -133,6 +163,7 @@ static const struct {
 	{ "encode-exact", true, 5000, bench_encode },
 	{ "decode-digest", false, 5000, bench_decode },
 	{ "decode-exact", true, 5000, bench_decode },
+	{ "fold", false, 10000, bench_fold },
 };
 
 static void bench_run(size_t i, size_t count)
