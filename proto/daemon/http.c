@@ -17,7 +17,6 @@
 #define HTTP_CONNECTIONS  1000
 #define HTTP_IDLE_SECONDS 30
 #define HTTP_SLOW_SECONDS 60
-#define HTTP_SWEEP_MS     1000
 
 /* A connection's memory in libmicrohttpd: the request line and all headers must fit. A
  * request line that does not is answered 414, headers 431. */
@@ -189,6 +188,8 @@ static void http_run(struct http_server *s)
 		uv_timer_stop(&s->timer);
 }
 
+static void http_arm_sweep(struct http_server *s);
+
 static void http_on_sweep(uv_timer_t *timer)
 {
 	struct http_server *s = timer->data;
@@ -196,6 +197,18 @@ static void http_on_sweep(uv_timer_t *timer)
 
 	if (ended > 0)
 		log_debug("http_slow", "connections=%zu", ended);
+	http_arm_sweep(s);
+}
+
+/* Without connections nothing wakes the process. */
+static void http_arm_sweep(struct http_server *s)
+{
+	int64_t wait_ms = http_slow_wait_ms(&s->slow, life_monotonic_ms());
+
+	if (wait_ms < 0)
+		uv_timer_stop(&s->sweep);
+	else if (!s->stopped)
+		uv_timer_start(&s->sweep, http_on_sweep, (uint64_t)wait_ms, 0);
 }
 
 static void http_on_ready(uv_poll_t *poll, int status, int events)
@@ -226,9 +239,13 @@ static void http_on_connection(void *arg, struct MHD_Connection *connection, voi
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		http_slow_begin(&s->slow, connection, link);
+		if (!uv_is_active((uv_handle_t *)&s->sweep))
+			http_arm_sweep(s);
 		return;
 	}
 	http_slow_end(&s->slow, link);
+	if (s->slow.links == NULL)
+		uv_timer_stop(&s->sweep);
 	s->ended = true;
 }
 
@@ -310,7 +327,6 @@ static int http_start(uv_loop_t *loop, struct http_server *s, int fd)
 	s->linger.data = s;
 	s->sweep.data = s;
 	s->handles = 4;
-	uv_timer_start(&s->sweep, http_on_sweep, HTTP_SWEEP_MS, HTTP_SWEEP_MS);
 	uv_poll_start(&s->poll, UV_READABLE, http_on_ready);
 	return 0;
 }

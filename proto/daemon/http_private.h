@@ -36,6 +36,8 @@ void http_server_unreserve(struct http_server *s, size_t bytes); /* gives it bac
 
 /* ---- http_slow.c ---- */
 
+#define HTTP_SLOW_GAP_MS 1000 /* a deadline may be missed by so much */
+
 /* The deadlines of all connections. */
 struct http_slow {
 	struct http_link *links; /* newest first */
@@ -60,6 +62,10 @@ void http_slow_send(struct http_slow *s, struct MHD_Connection *connection, size
 
 /* Ends connections whose deadline has passed. How many. */
 size_t http_slow_sweep(struct http_slow *s, int64_t now_ms);
+
+/* In how many ms it is to be swept again, HTTP_SLOW_GAP_MS or more; negative: not before the next
+ * connection. */
+int64_t http_slow_wait_ms(const struct http_slow *s, int64_t now_ms);
 
 /* The server's. */
 struct http_slow *http_server_slow(struct http_server *s);

@@ -78,17 +78,32 @@ void http_slow_send(struct http_slow *s, struct MHD_Connection *connection, size
 }
 
 /* Only the socket is shut: the library sees that and ends the connection itself. */
+static void slow_shut(struct http_link *l)
+{
+	l->until_ms = INT64_MAX;
+	(void)shutdown(l->fd, SHUT_RDWR);
+}
+
 size_t http_slow_sweep(struct http_slow *s, int64_t now_ms)
 {
-	struct http_link *l;
 	size_t ended = 0;
 
-	for (l = s->links; l != NULL; l = l->next) {
+	for (struct http_link *l = s->links; l != NULL; l = l->next) {
 		if (l->until_ms > now_ms)
 			continue;
-		l->until_ms = INT64_MAX;
-		(void)shutdown(l->fd, SHUT_RDWR);
+		slow_shut(l);
 		ended++;
 	}
 	return ended;
+}
+
+int64_t http_slow_wait_ms(const struct http_slow *s, int64_t now_ms)
+{
+	int64_t first_ms = now_ms + s->slow_ms; /* no deadline is set nearer than that */
+
+	if (s->links == NULL)
+		return -1;
+	for (const struct http_link *l = s->links; l != NULL; l = l->next)
+		first_ms = l->until_ms < first_ms ? l->until_ms : first_ms;
+	return first_ms > now_ms + HTTP_SLOW_GAP_MS ? first_ms - now_ms : HTTP_SLOW_GAP_MS;
 }

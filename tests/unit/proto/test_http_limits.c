@@ -277,6 +277,42 @@ static void test_a_request_that_waits_for_its_answer_is_not_cut_off(void **state
 	http_pair_finish(f);
 }
 
+/* When the loop of a server with nothing to do wakes by itself: never, in ms as of uv_backend_timeout. */
+static void test_without_connections_nothing_wakes_the_loop(void **state)
+{
+	struct http_server *server;
+	struct test_loop t;
+
+	(void)state;
+	test_loop_init(&t);
+	assert_int_equal(http_listen(&t.loop, "127.0.0.1:0", "none", NULL, NULL, NULL, &server), 0);
+	test_loop_turn(&t);
+	uv_timer_stop(&t.deadline);
+	assert_int_equal(uv_backend_timeout(&t.loop), -1);
+	http_close(server, NULL, NULL);
+	test_loop_finish(&t);
+}
+
+/* What a server waits for while a connection is open, and after it. */
+static void test_a_connection_that_ends_leaves_nothing_to_wait_for(void **state)
+{
+	struct http_options options = { .idle_seconds = 600, .slow_seconds = 500 };
+	struct http_pair *f = http_pair_start(&options);
+
+	(void)state;
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /1 HTTP/1.1\r\n" HTTP_CLOSE);
+	test_loop_until_count(&f->t, &f->held_count, 1);
+	uv_timer_stop(&f->t.deadline);
+	/* The handler takes its time: it will be looked at when the deadline of a new one could come. */
+	assert_in_range(uv_backend_timeout(&f->t.loop), 400 * 1000, 500 * 1000);
+	http_reply_text(f->held[0], 200, "one");
+	while (!f->client.closed || uv_backend_timeout(&f->t.loop) == 0)
+		uv_run(&f->t.loop, UV_RUN_ONCE);
+	assert_int_equal(uv_backend_timeout(&f->t.loop), -1);
+	http_pair_finish(f);
+}
+
 static void test_connections_over_the_limit_wait(void **state)
 {
 	struct http_options options = { .max_connections = 1 };
@@ -313,6 +349,8 @@ int main(void)
 		cmocka_unit_test(test_an_idle_connection_ends),
 		cmocka_unit_test(test_a_request_that_never_ends_is_cut_off),
 		cmocka_unit_test(test_a_request_that_waits_for_its_answer_is_not_cut_off),
+		cmocka_unit_test(test_without_connections_nothing_wakes_the_loop),
+		cmocka_unit_test(test_a_connection_that_ends_leaves_nothing_to_wait_for),
 		cmocka_unit_test(test_connections_over_the_limit_wait),
 	};
 
