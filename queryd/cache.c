@@ -187,6 +187,16 @@ void cache_put(struct cache *c, struct slice key, struct slice stamp, struct sli
 	c->counts.bytes += bytes;
 }
 
+void cache_pass(struct cache *c, uint64_t count)
+{
+	c->counts.passed += count;
+}
+
+size_t cache_limit(const struct cache *c)
+{
+	return c->limit_bytes;
+}
+
 struct cache_counts cache_counts(const struct cache *c)
 {
 	return c->counts;

@@ -28,6 +28,7 @@ struct cache_counts {
 	uint64_t misses;    /* no such key */
 	uint64_t stale;     /* the key, with another stamp */
 	uint64_t evictions; /* taken out to make room */
+	uint64_t passed;    /* what cache_pass() was told */
 	size_t entries;
 	size_t bytes; /* never more than the limit */
 };
@@ -46,6 +47,11 @@ bool cache_get(struct cache *c, struct slice key, struct slice stamp, struct sli
 /* Keeps a copy, in the place of what the key had. What is too large, or for which there is no
  * memory, is not kept; what the key had is then gone too. */
 void cache_put(struct cache *c, struct slice key, struct slice stamp, struct slice value);
+
+/* So many values were got elsewhere without being looked for here. */
+void cache_pass(struct cache *c, uint64_t count);
+
+size_t cache_limit(const struct cache *c); /* in bytes */
 
 /* What it has come to so far. */
 struct cache_counts cache_counts(const struct cache *c);

@@ -69,7 +69,8 @@ static int send_command(struct fetch *f, const void *work, size_t index)
 		return ERR_STORE_DOWN;
 	argv[1] = slice_text(key_of(command, fleet_tag(fleet, command->partition), key));
 	if (!command->cells)
-		return fetch_send(f, index, 2, argv);
+		return command->first ? fetch_read(f, index, argv[1]) :
+					fetch_send(f, index, 2, argv);
 	argv[0] = slice_text("HMGET");
 	for (i = 0; i < command->count; i++)
 		argv[2 + i] = survey_field(work, command, i);

@@ -54,6 +54,9 @@ static const struct tally_row rows[] = {
 	    "Hours of a key that were in the cache, and had been written since", cache_stale),
 	ROW("cache_evictions_total", TALLY_COUNTER, "Hours of a key taken out to make room",
 	    cache_evictions),
+	ROW("cache_passed_total", TALLY_COUNTER,
+	    "Hours of a key not looked for in the cache: their question had taken its share of it",
+	    cache_passed),
 	ROW("cache_entries", TALLY_GAUGE, "Hours of a key in the cache", cache_entries),
 	ROW("cache_bytes", TALLY_GAUGE, "Bytes of the cache, its table included", cache_bytes),
 	ROW("redis_up", TALLY_GAUGE, "Whether Redis is connected (1) or not (0)", redis_up),
@@ -93,6 +96,7 @@ void metrics_cache(struct metrics *m, struct cache_counts counts)
 	tally_set(&m->cache_misses, counts.misses);
 	tally_set(&m->cache_stale, counts.stale);
 	tally_set(&m->cache_evictions, counts.evictions);
+	tally_set(&m->cache_passed, counts.passed);
 	tally_set(&m->cache_entries, counts.entries);
 	tally_set(&m->cache_bytes, counts.bytes);
 }

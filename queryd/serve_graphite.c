@@ -112,9 +112,11 @@ static void on_picked(struct aside_job *job, bool late)
 		end_render(r, sent);
 		return;
 	}
-	if (status == 0)
+	if (status == 0) {
+		survey_use_cache(r->survey, q->cache);
 		status = survey_start(r->survey, fleet_partitions(&q->fleet),
 				      queryd_retention_hours(q));
+	}
 	if (status == 0) {
 		fetch_start(&q->fetches, &fetch_survey, r->survey, r->deadline_ms, on_fetched, r);
 		return;

@@ -114,9 +114,11 @@ static void on_built(struct aside_job *job, bool late)
 		many_free(m);
 		return;
 	}
-	if (status == 0)
+	if (status == 0) {
+		survey_use_cache(m->survey, q->cache);
 		status = survey_start(m->survey, fleet_partitions(&q->fleet),
 				      queryd_retention_hours(q));
+	}
 	if (status == 0) {
 		fetch_start(&q->fetches, &fetch_survey, m->survey, m->deadline_ms, on_fetched, m);
 		return;

@@ -161,6 +161,7 @@ static int ask_manifest(struct survey *s, size_t part)
 {
 	struct survey_part *p = &s->batch->parts[part];
 	const struct survey_command command = {
+		.first = !s->batch->reading,
 		.day = p->day,
 		.partition = s->members[p->first].partition,
 		.hour = p->hour,
@@ -180,7 +181,7 @@ static int ask_cells(struct survey *s, size_t part)
 		.day = p->day,
 		.partition = s->members[p->first].partition,
 		.hour = p->hour,
-		.count = p->count,
+		.count = p->asked,
 		.part = part,
 	};
 	size_t i;
@@ -234,7 +235,8 @@ const struct survey_command *survey_commands(const struct survey *s, size_t *cou
 struct slice survey_field(const struct survey *s, const struct survey_command *command,
 			  size_t place)
 {
-	const struct survey_member *m = &s->members[s->batch->parts[command->part].first + place];
+	const struct survey_part *part = &s->batch->parts[command->part];
+	const struct survey_member *m = &s->members[part->first + part->places[place]];
 
 	assert(place < command->count);
 	return slice_of(m->field, m->size);
@@ -252,31 +254,38 @@ void survey_put_pid(struct survey *s, size_t command, struct slice pid, struct s
 void survey_put_cell(struct survey *s, size_t command, size_t place, struct slice blob)
 {
 	struct survey_part *part = &s->batch->parts[s->commands[command].part];
+	size_t member;
 	int status;
 
-	assert(s->commands[command].cells && place < part->count);
+	assert(s->commands[command].cells && place < part->asked);
+	member = part->places[place];
 	s->costs.cells++;
 	s->costs.bytes += blob.size;
 	if (s->costs.bytes > s->settings.max_bytes)
 		status = ERR_TOO_LARGE;
 	else
-		status = plan_fold_blob(&part->cells[place],
-					(enum kind)s->members[part->first + place].field[0], blob);
+		status = plan_fold_blob(&part->cells[member],
+					(enum kind)s->members[part->first + member].field[0], blob);
+	survey_recall_note(s, part, member, blob);
 	if (status < 0)
 		s->error = status;
 }
 
-/* Judges a part after a round. 1 when it must be read (again), 0 when it is settled. */
+/* Judges a part after a round. 1 when it must be read (again), 0 when it is settled; -EAGAIN, what
+ * survey_recall says. */
 static int judge(struct survey *s, struct survey_part *part)
 {
 	struct partials last = part->listed;
 	size_t i;
+	int status;
 
 	partials_sort(&part->again);
 	if (s->batch->reading && partials_same(&part->listed, &part->again)) {
 		part->settled = true;
+		survey_recall_keep(s, part);
 		return 0;
 	}
+	survey_recall_forget(part);
 	for (i = 0; i < part->count; i++) {
 		cell_free(part->cells[i]);
 		part->cells[i] = NULL;
@@ -288,7 +297,10 @@ static int judge(struct survey *s, struct survey_part *part)
 	}
 	part->listed = part->again;
 	part->again = last;
-	part->settled = part->listed.count == 0;
+	status = part->listed.count > 0 ? survey_recall(s, part) : 0;
+	if (status < 0)
+		return status;
+	part->settled = part->listed.count == 0 || part->asked == 0;
 	return !part->settled;
 }
 

@@ -16,6 +16,9 @@
  * becomes a point per stat when its hours are through. Of gauges in one group the one that was
  * set last says what `last` is; a gauge that only changes is followed back over 24 hours.
  *
+ * With a cache, keys of a piece that were read before under the same manifest are not asked for again, and
+ * none means no second round (recall.h).
+ *
  * Built by adding groups, their stats and keys, then started; then it works in rounds as a plan
  * does. Pure: no Redis, no clock, no sockets.
  */
@@ -24,6 +27,7 @@
 
 #include "proto/kind.h"
 #include "proto/slice.h"
+#include "queryd/cache.h"
 #include "queryd/plan.h"
 #include "queryd/stat.h"
 
@@ -65,6 +69,13 @@ int survey_add_stat(struct survey *s, const struct stat_asked *stat)
 int survey_add_key(struct survey *s, size_t group, struct slice key)
 	__attribute__((warn_unused_result));
 
+/* What one survey may take of the cache, found and put in together: 1 byte in so many. */
+#define SURVEY_SHARE 32
+
+/* Uses a cache (borrowed) for cells, up to its share of it: what comes after that is read and not kept, so
+ * that no question, however large, takes the place of all others. Before survey_start(). */
+void survey_use_cache(struct survey *s, struct cache *cache);
+
 /* All is added: prepares the first round for a fleet of so many partitions, which keeps hours for so
  * long. 0, -ENOMEM, ERR_TOO_LARGE: more points than allowed. */
 int survey_start(struct survey *s, uint32_t partitions, int64_t retention_hours)
@@ -74,6 +85,7 @@ int survey_start(struct survey *s, uint32_t partitions, int64_t retention_hours)
 
 struct survey_command {
 	bool cells;         /* else: the manifest */
+	bool first;         /* of a manifest: no cells of the round are vouched for by it */
 	bool day;           /* of the day that begins with the hour, rolled up; else of the hour */
 	uint32_t partition;
 	int64_t hour;

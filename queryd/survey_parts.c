@@ -19,8 +19,12 @@ void survey_batch_release(struct survey_batch *batch)
 	}
 	for (i = 0; i < batch->cell_count; i++)
 		cell_free(batch->cells[i]);
+	for (i = 0; batch->kept && i < batch->cell_count; i++)
+		buf_release(&batch->kept[i]);
 	free(batch->parts);
 	free(batch->cells);
+	free(batch->kept);
+	free(batch->places);
 	*batch = (struct survey_batch){ 0 };
 }
 
@@ -33,18 +37,27 @@ static bool add_part(struct survey_batch *batch, const struct survey_part *part)
 }
 
 /* A batch is filled: gives the parts room for their cells. 1, -ENOMEM. */
-static int give_cells(struct survey_batch *batch)
+static int give_cells(const struct survey *s, struct survey_batch *batch)
 {
 	size_t cells = 0, i;
 
 	batch->cells = calloc(batch->cell_count, sizeof(*batch->cells));
-	if (!batch->cells) {
+	batch->places = malloc(batch->cell_count);
+	if (!batch->cells || !batch->places) {
 		batch->cell_count = 0;
 		return -ENOMEM;
 	}
+	/* Short of memory it goes without. */
+	if (s->share_left > 0)
+		batch->kept = calloc(batch->cell_count, sizeof(*batch->kept));
+	for (i = 0; batch->kept && i < batch->cell_count; i++)
+		buf_init(&batch->kept[i], s->share_left);
 	for (i = 0; i < batch->part_count; i++) {
-		batch->parts[i].cells = batch->cells + cells;
-		cells += batch->parts[i].count;
+		struct survey_part *part = &batch->parts[i];
+		part->cells = batch->cells + cells;
+		part->places = batch->places + cells;
+		part->kept = batch->kept ? batch->kept + cells : NULL;
+		cells += part->count;
 	}
 	return 1;
 }
@@ -156,7 +169,7 @@ int survey_next_parts(struct survey *s)
 		struct survey_part part = take_part(s, strand);
 		room = add_part(&s->main, &part);
 	}
-	return give_cells(&s->main);
+	return give_cells(s, &s->main);
 }
 
 /* The first part of main, from next_part on, that is a day not rolled up; NULL when none is. */
@@ -191,5 +204,5 @@ int survey_next_hours(struct survey *s)
 		if (s->next_offset == 0)
 			s->next_part++;
 	}
-	return give_cells(&s->hours);
+	return give_cells(s, &s->hours);
 }

@@ -1,5 +1,5 @@
 /*
- * survey_private.h - what a survey holds: for survey.c, survey_parts.c and survey_fold.c.
+ * survey_private.h - what a survey holds: for survey.c and its survey_*.c.
  *
  * Members (keys) are sorted so that the keys of a partition stand together, those of gauges
  * whose last value is wanted first of all: these are a strand of their own, which begins some hours
@@ -9,6 +9,7 @@
 #ifndef QUERYD_SURVEY_PRIVATE_H
 #define QUERYD_SURVEY_PRIVATE_H
 
+#include "proto/buf.h"
 #include "proto/cell.h"
 #include "queryd/gauge_trail.h"
 #include "queryd/grow.h"
@@ -56,6 +57,9 @@ struct survey_part {
 	size_t first, count; /* members */
 	struct partials listed, again;
 	struct cell **cells; /* of count members */
+	struct buf *kept;    /* of the same, with a cache: their cells as they came; or NULL */
+	uint8_t *places;     /* of those that are asked for, counted from first */
+	size_t asked;
 	bool settled;
 	unsigned tries;
 };
@@ -64,6 +68,8 @@ struct survey_part {
 struct survey_batch {
 	struct survey_part *parts;
 	struct cell **cells; /* those of all parts */
+	struct buf *kept;    /* the same, and places */
+	uint8_t *places;
 	size_t part_count, cell_count;
 	bool reading; /* the round under way reads cells, not the first manifests */
 };
@@ -76,6 +82,8 @@ struct survey {
 	struct survey_member *members;
 	size_t group_count, output_count, member_count;
 	size_t group_capacity, output_capacity, member_capacity;
+	struct cache *cache;  /* or NULL */
+	size_t share_left;    /* of it, in bytes */
 	size_t trailed; /* members with a trail, which come first */
 
 	struct survey_strand strands[2];
@@ -101,6 +109,23 @@ int survey_next_hours(struct survey *s);
 
 /* Frees a batch's parts and cells. */
 void survey_batch_release(struct survey_batch *batch);
+
+/* ---- survey_recall.c -------------------------------------------------------------------------- */
+
+/* Takes the cells of a part whose manifest says `listed` from the cache, and notes which members are
+ * still to be asked for. 0, and what plan_fold_blob says. */
+int survey_recall(struct survey *s, struct survey_part *part);
+
+/* Notes a cell of a member for the cache. */
+void survey_recall_note(struct survey *s, struct survey_part *part, size_t member, struct slice blob);
+
+/* All cells of a part are there, and settled: keeps them. */
+void survey_recall_keep(struct survey *s, struct survey_part *part);
+
+/* Forgets what was noted. */
+void survey_recall_forget(struct survey_part *part);
+
+/* ---- survey_fold.c ---------------------------------------------------------------------------- */
 
 /* Adds the settled cells of hours to those of their days; frees them. 0, and what cell_follow says. */
 int survey_join_hours(struct survey *s);

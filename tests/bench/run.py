@@ -25,6 +25,7 @@ from agent import bench_agent
 from answers import bench_answers
 from inputs import bench_inputs
 from fleet_bench import bench_fleet, bench_memory
+from dashboard import bench_dashboard
 from names import bench_names
 from conftest import Stack, ask, send, this_hour, total, wait_count, wait_for
 from test_slow_clients import SLOW, Crowd, allow_files, measure, p99
@@ -151,7 +152,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--floods", action="store_true")
     parser.add_argument("--only", nargs="*", default=["agent", "inputs", "relay", "sketch", "visible",
-                                                       "answers", "names", "slow", "fleet", "memory"])
+                                                       "answers", "dashboard", "names", "slow", "fleet",
+                                                       "memory"])
     args = parser.parse_args()
     with open("/proc/cpuinfo") as info:
         model = next((l.split(":")[1].strip() for l in info if l.startswith("model name")), "?")
@@ -161,7 +163,8 @@ def main():
                "inputs": lambda: bench_inputs(args.seconds),
                "relay": lambda: bench_relay(args.seconds), "sketch": bench_sketch,
                "visible": lambda: bench_visible(100), "slow": lambda: bench_slow(2000),
-               "answers": lambda: bench_answers(args.seconds), "names": lambda: bench_names(1000000),
+               "answers": lambda: bench_answers(args.seconds), "dashboard": lambda: bench_dashboard(args.seconds),
+               "names": lambda: bench_names(1000000),
                "fleet": lambda: bench_fleet(10000, 100, "5s", 30), "memory": lambda: bench_memory(20000)}
     for name in args.only:
         benches[name]()

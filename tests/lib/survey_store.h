@@ -43,6 +43,8 @@ struct survey_store {
 	void (*hook)(struct survey_store *s, unsigned round, const struct survey_command *command);
 	unsigned rounds, manifests, days; /* days: of the manifests */
 	size_t most_cells; /* asked for in one round */
+	size_t asked;      /* in all rounds */
+	unsigned version;  /* of all partials: how often they were written */
 };
 
 /* Stores a cell of a key and frees it. */
@@ -85,9 +87,10 @@ static inline void survey_store_manifest(struct survey_store *s, struct survey *
 					 size_t index, const struct survey_command *command)
 {
 	uint64_t last = UINT64_MAX;
-	char text[24];
+	char text[24], version[24];
 	size_t i;
 
+	(void)snprintf(version, sizeof(version), "%016x", s->version);
 	s->manifests++;
 	s->days += command->day;
 	/* Cells of one partial stand together in these tests. */
@@ -98,7 +101,7 @@ static inline void survey_store_manifest(struct survey_store *s, struct survey *
 			continue;
 		last = c->pid;
 		(void)snprintf(text, sizeof(text), "%016" PRIx64, c->pid);
-		survey_put_pid(survey, index, slice_text(text), slice_text("00000000000000aa"));
+		survey_put_pid(survey, index, slice_text(text), slice_text(version));
 	}
 }
 
@@ -126,6 +129,7 @@ static inline enum plan_status survey_store_run(struct survey_store *s, struct s
 	size_t count, cells, i;
 
 	s->rounds = s->manifests = s->days = 0;
+	s->asked = 0;
 	while (status == PLAN_MORE) {
 		const struct survey_command *commands = survey_commands(survey, &count);
 		for (cells = 0, i = 0; i < count; i++) {
@@ -137,6 +141,7 @@ static inline enum plan_status survey_store_run(struct survey_store *s, struct s
 				survey_store_manifest(s, survey, i, &commands[i]);
 			cells += commands[i].count;
 		}
+		s->asked += cells;
 		s->most_cells = cells > s->most_cells ? cells : s->most_cells;
 		status = survey_step(survey);
 		s->rounds++;
