@@ -17,7 +17,7 @@ export function number(value) {
 
 	if (!isNumber(value))
 		return NONE;
-	if (size >= 1e15 || (size > 0 && size < 1e-4))
+	if (size >= 1e15 || (size > 0 && size < 1e-6))
 		return value.toExponential(3);
 	return Number.isInteger(value) ? whole.format(value) : plain.format(value);
 }

@@ -109,6 +109,8 @@ function present(all, range) {
 		"count" : "samples";
 	byId("honest").className = `honest ${mood}`;
 	byId("honest").textContent = said;
+	show(byId("toggle-extremes"), state().picks.length === 1 && first !== undefined &&
+		KINDS[first.kind].stats.includes("min"));
 	show(byId("chart-over"), false);
 	if (series.length > 0)
 		chart.draw(series, range, { log: state().log, openFrom: now });
@@ -196,7 +198,6 @@ function render(view) {
 	controls.renderRange(view);
 	byId("toggle-log").setAttribute("aria-pressed", String(view.log));
 	byId("toggle-extremes").setAttribute("aria-pressed", String(view.extremes));
-	show(byId("toggle-extremes"), view.picks.length === 1);
 	live.watch(view.picks);
 	ledger.watch(span(has ? view : { range: "24h" }),
 		!has ? "last 24 hours" : view.range === "custom" ? "the chosen hours" :

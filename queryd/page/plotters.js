@@ -5,6 +5,7 @@
 import { HOUR_MS } from "./format.js";
 
 const ALONE_PX = 7;
+const THIN_PX = 3;
 
 const pixelsAnHour = (graph) => graph.toDomXCoord(HOUR_MS) - graph.toDomXCoord(0);
 
@@ -29,6 +30,28 @@ export function bandAndLine(e) {
 	Dygraph.Plotters.linePlotter(e);
 }
 
+// Where bars side by side would be thinner than can be told apart: the tops of the hours as a line.
+function steps(context, points, room) {
+	let before = null;
+
+	context.globalAlpha = 0.85;
+	context.lineWidth = 1.5;
+	context.beginPath();
+	for (const point of points) {
+		const bare = !(point.yval > 0);
+		const [left, right] = [point.canvasx - room / 2, point.canvasx + room / 2];
+		if (!bare && before !== null && left - before < 1)
+			context.lineTo(left, point.canvasy);
+		else if (!bare)
+			context.moveTo(left, point.canvasy);
+		if (!bare)
+			context.lineTo(right, point.canvasy);
+		before = bare ? null : right;
+	}
+	context.stroke();
+	context.globalAlpha = 1;
+}
+
 // All series at once, in each hour side by side.
 export function bars(openFrom) {
 	return (e) => {
@@ -41,7 +64,11 @@ export function bars(openFrom) {
 		const floor = e.dygraph.toDomYCoord(0);
 
 		e.allSeriesPoints.forEach((points, index) => {
-			context.fillStyle = e.dygraph.getColors()[index];
+			context.fillStyle = context.strokeStyle = e.dygraph.getColors()[index];
+			if (e.seriesCount > 1 && each < THIN_PX) {
+				steps(context, points, room);
+				return;
+			}
 			for (const point of points) {
 				if (!(point.yval > 0))
 					continue;

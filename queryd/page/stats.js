@@ -8,7 +8,7 @@ export const KINDS = {
 		first: "median",
 		band: { of: "median", low: "p10", high: "p90" },
 		summary: ["count", "min", "median", "average", "p90", "p99", "max"],
-		live: ["count", "average", "median", "p99", "min", "max"],
+		live: ["count", "min", "median", "average", "p90", "p99", "max"],
 	},
 	counter: {
 		stats: ["sum", "rate", "samples"],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chart's hours as a table, for reading, copying and for those who cannot see the chart.
 
-import { byId, fill, make } from "./dom.js";
+import { byId, fill, make, show } from "./dom.js";
 import { clock, day, number } from "./format.js";
 
 let shown = [];
@@ -31,6 +31,7 @@ function rebuild() {
 
 export function render(series) {
 	shown = series;
+	show(byId("table"), series.length > 0);
 	rebuild();
 }
 
