@@ -220,7 +220,11 @@ static void agent_on_reload(void *arg)
 
 static void agent_on_timer(uv_timer_t *timer)
 {
-	agent_work(timer->data);
+	struct agent *a = timer->data;
+
+	if (a->phase != AGENT_ENDED)
+		delivery_judge(a->delivery, life_monotonic_ms());
+	agent_work(a);
 }
 
 static int64_t agent_least(int64_t x, int64_t y)

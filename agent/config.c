@@ -172,7 +172,7 @@ static const struct conf_row config_rows[] = {
 	NUMBER("confirm_ms", CONF_MS, confirm_ms, "10s", 50, 600000,
 	       "How often relays are asked whether kept batches are still stored."),
 	NUMBER("peer_timeout_ms", CONF_MS, peer_timeout_ms, "1s", 300, 60000,
-	       "A relay that has been silent for so long is given up."),
+	       "A relay that owes an answer for so long is given up."),
 	NUMBER("drain_ms", CONF_MS, drain_ms, "5s", 0, 600000,
 	       "How long to try to deliver what is held when asked to stop."),
 	{ .key = "fleet_secret", .type = CONF_TEXT, .offset = offsetof(struct config, fleet_secret),

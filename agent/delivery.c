@@ -249,6 +249,18 @@ static void delivery_tick_peers(struct delivery *d, int64_t now_ms)
 	}
 }
 
+static void delivery_note_quiet(struct delivery *d, int64_t now_ms)
+{
+	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++) {
+		struct peer *p = d->peers[slot];
+
+		if (p == NULL)
+			continue;
+		peer_set_quiet(p, outbox_peer_idle(&d->outbox, slot), now_ms);
+		peer_tick(p, now_ms);
+	}
+}
+
 void delivery_run(struct delivery *d, int64_t now_ms)
 {
 	delivery_take_live(d);
@@ -259,9 +271,15 @@ void delivery_run(struct delivery *d, int64_t now_ms)
 	if (d->config->spool_age_max > 0)
 		outbox_expire(&d->outbox, d->clock_ms + now_ms - d->config->spool_age_max);
 	outbox_run(&d->outbox, now_ms);
+	/* What has just been sent goes with a ping. */
+	delivery_note_quiet(d, now_ms);
+}
+
+void delivery_judge(struct delivery *d, int64_t now_ms)
+{
 	for (size_t slot = 0; slot < ROUTE_SLOTS; slot++)
 		if (d->peers[slot] != NULL)
-			peer_set_quiet(d->peers[slot], outbox_peer_idle(&d->outbox, slot));
+			peer_judge(d->peers[slot], now_ms);
 }
 
 int64_t delivery_next_ms(const struct delivery *d)

@@ -81,7 +81,10 @@ void delivery_sealed_until(struct delivery *d, int64_t sealed_until_ms);
 /* Lets time pass for connections, and acts on what is due. */
 void delivery_run(struct delivery *d, int64_t now_ms);
 
-/* When delivery_run is due at the latest. */
+/* Gives relays up that owe an answer for too long (peer_fsm.h). From a timer only. */
+void delivery_judge(struct delivery *d, int64_t now_ms);
+
+/* When delivery_judge and delivery_run are due at the latest. */
 int64_t delivery_next_ms(const struct delivery *d);
 
 /* The relays of the configuration have changed: connects to new ones, and lets go of those that

@@ -364,7 +364,7 @@ static void peer_log_down(struct peer *p, int64_t now_ms)
 static void peer_act(struct peer *p, unsigned actions, enum peer_event event, int64_t now_ms)
 {
 	if (actions & PEER_DO_CLOSE) {
-		p->reason = event == PEER_EVENT_TICK ? -ETIMEDOUT : 0;
+		p->reason = event == PEER_EVENT_JUDGE ? -ETIMEDOUT : 0;
 		peer_unlink(p, false);
 	}
 	if (actions & PEER_DO_DOWN) {
@@ -397,7 +397,7 @@ static void peer_step(struct peer *p, enum peer_event event)
 	int64_t now_ms = life_monotonic_ms();
 	uint32_t random = 0;
 
-	if (event != PEER_EVENT_BYTES)
+	if (event != PEER_EVENT_BYTES && event != PEER_EVENT_TICK)
 		life_random(&random, sizeof(random));
 	peer_act(p, peer_fsm_step(&p->fsm, event, now_ms, random), event, now_ms);
 }
@@ -446,9 +446,15 @@ void peer_tick(struct peer *p, int64_t now_ms)
 		peer_step(p, PEER_EVENT_TICK);
 }
 
-void peer_set_quiet(struct peer *p, bool quiet)
+void peer_judge(struct peer *p, int64_t now_ms)
 {
-	peer_fsm_set_quiet(&p->fsm, quiet);
+	if (peer_fsm_is_late(&p->fsm, now_ms))
+		peer_step(p, PEER_EVENT_JUDGE);
+}
+
+void peer_set_quiet(struct peer *p, bool quiet, int64_t now_ms)
+{
+	peer_fsm_set_quiet(&p->fsm, quiet, now_ms);
 }
 
 int64_t peer_next_ms(const struct peer *p)

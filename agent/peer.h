@@ -51,13 +51,17 @@ int peer_new(uv_loop_t *loop, const char *name, size_t slot, int64_t timeout_ms,
  * `down` comes any more. */
 void peer_close(struct peer *p, bool flush);
 
-/* Lets time pass: pings, silence, another try. */
+/* Lets time pass: pings, another try. */
 void peer_tick(struct peer *p, int64_t now_ms);
 
-/* Whether nothing of ours is under way there: then it is pinged less often. */
-void peer_set_quiet(struct peer *p, bool quiet);
+/* Gives a relay up that owes an answer for too long. To be called from a timer only, so that
+ * between two calls the loop has read what had come. */
+void peer_judge(struct peer *p, int64_t now_ms);
 
-/* When peer_tick is due; INT64_MAX: not before something happens. */
+/* Whether nothing of ours is under way there: then it is pinged less often. */
+void peer_set_quiet(struct peer *p, bool quiet, int64_t now_ms);
+
+/* When peer_tick or peer_judge is due; INT64_MAX: not before something happens. */
 int64_t peer_next_ms(const struct peer *p);
 
 /* Queues a frame. 0; -ENOBUFS (a BATCH over PEER_QUEUE_BYTES), -ENOTCONN, -ENOMEM. */

@@ -15,28 +15,52 @@ static void peer_fsm_enter(struct peer_fsm *f, enum peer_state state, int64_t no
 	f->state = state;
 	f->heard_ms = now_ms;
 	f->pinged_ms = now_ms;
+	f->asked = false;
+	f->doubted = false;
 }
 
-void peer_fsm_set_quiet(struct peer_fsm *f, bool quiet)
+void peer_fsm_set_quiet(struct peer_fsm *f, bool quiet, int64_t now_ms)
 {
+	if (f->quiet && !quiet && !f->asked)
+		f->owes_ms = now_ms;
 	f->quiet = quiet;
 }
 
 /* Between two pings. */
 static int64_t peer_fsm_ping_ms(const struct peer_fsm *f)
 {
-	return f->quiet && f->timeout_ms / 2 > PEER_PING_MS ? f->timeout_ms / 2 : PEER_PING_MS;
+	if (!f->quiet)
+		return PEER_PING_MS;
+	return f->timeout_ms / 2 > PEER_QUIET_PING_MS ? f->timeout_ms / 2 : PEER_QUIET_PING_MS;
 }
 
-/* Whether half of the time to the next ping has passed. */
+/* Whether the next ping may be sent: half of the time to it has passed, and not much is left. */
 static bool peer_fsm_may_ping(const struct peer_fsm *f, int64_t now_ms)
 {
-	return now_ms >= f->pinged_ms + peer_fsm_ping_ms(f) / 2;
+	int64_t ping_ms = peer_fsm_ping_ms(f);
+	int64_t early_ms = ping_ms / 2 < PEER_EARLY_MS ? ping_ms / 2 : PEER_EARLY_MS;
+
+	return now_ms >= f->pinged_ms + ping_ms - early_ms;
 }
 
 static bool peer_fsm_serves(const struct peer_fsm *f)
 {
 	return f->state == PEER_READY || f->state == PEER_DRAINING;
+}
+
+/* When it will have owed an answer for too long. */
+static int64_t peer_fsm_dead_ms(const struct peer_fsm *f)
+{
+	if (f->state == PEER_HELLO_SENT)
+		return f->heard_ms + f->timeout_ms;
+	if (!peer_fsm_serves(f) || (f->quiet && !f->asked))
+		return INT64_MAX;
+	return (f->heard_ms > f->owes_ms ? f->heard_ms : f->owes_ms) + f->timeout_ms;
+}
+
+bool peer_fsm_is_late(const struct peer_fsm *f, int64_t now_ms)
+{
+	return now_ms >= peer_fsm_dead_ms(f);
 }
 
 /* Any time of the window, which is wider the next time. */
@@ -77,20 +101,44 @@ static unsigned peer_fsm_stop(struct peer_fsm *f, int64_t now_ms)
 	return actions;
 }
 
-static unsigned peer_fsm_tick(struct peer_fsm *f, int64_t now_ms, uint32_t random)
+static unsigned peer_fsm_ping(struct peer_fsm *f, int64_t now_ms)
+{
+	f->pinged_ms = now_ms;
+	if (f->quiet && !f->asked)
+		f->owes_ms = now_ms;
+	f->asked = true;
+	return PEER_DO_PING;
+}
+
+static unsigned peer_fsm_tick(struct peer_fsm *f, int64_t now_ms)
 {
 	if (f->state == PEER_BACKOFF && now_ms >= f->retry_ms) {
 		peer_fsm_enter(f, PEER_CONNECTING, now_ms);
-		return PEER_DO_CONNECT;
+		return PEER_DO_CONNECT; /* a stream has its own timeout for that */
 	}
-	if (f->state != PEER_HELLO_SENT && !peer_fsm_serves(f))
-		return 0; /* a stream has its own timeout for connecting */
-	if (now_ms >= f->heard_ms + f->timeout_ms)
-		return peer_fsm_back_off(f, now_ms, random);
-	if (!peer_fsm_serves(f) || !peer_fsm_may_ping(f, now_ms))
+	return peer_fsm_serves(f) && peer_fsm_may_ping(f, now_ms) ? peer_fsm_ping(f, now_ms) : 0;
+}
+
+static unsigned peer_fsm_judge(struct peer_fsm *f, int64_t now_ms, uint32_t random)
+{
+	if (!peer_fsm_is_late(f, now_ms)) {
+		f->doubted = false;
 		return 0;
-	f->pinged_ms = now_ms;
-	return PEER_DO_PING;
+	}
+	if (f->doubted && now_ms >= f->doubt_ms + PEER_DOUBT_MS)
+		return peer_fsm_back_off(f, now_ms, random);
+	if (!f->doubted)
+		f->doubt_ms = now_ms;
+	f->doubted = true;
+	return 0;
+}
+
+/* A byte has come: nothing is owed. */
+static void peer_fsm_heard(struct peer_fsm *f, int64_t now_ms)
+{
+	f->heard_ms = now_ms;
+	f->asked = false;
+	f->doubted = false;
 }
 
 unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms, uint32_t random)
@@ -120,7 +168,7 @@ unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms
 		peer_fsm_enter(f, PEER_DRAINING, now_ms);
 		return PEER_DO_LEAVING;
 	case PEER_EVENT_BYTES:
-		f->heard_ms = now_ms;
+		peer_fsm_heard(f, now_ms);
 		return 0;
 	case PEER_EVENT_REFUSED:
 		return idle ? 0 : peer_fsm_refused(f, now_ms, random);
@@ -129,34 +177,28 @@ unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms
 	case PEER_EVENT_STOP:
 		return peer_fsm_stop(f, now_ms);
 	case PEER_EVENT_TICK:
-		return peer_fsm_tick(f, now_ms, random);
+		return peer_fsm_tick(f, now_ms);
+	case PEER_EVENT_JUDGE:
+		return peer_fsm_judge(f, now_ms, random);
 	}
 	return 0;
 }
 
 bool peer_fsm_may_tick(const struct peer_fsm *f, int64_t now_ms)
 {
-	return now_ms >= peer_fsm_next_ms(f) ||
-	       (peer_fsm_serves(f) && peer_fsm_may_ping(f, now_ms));
+	if (f->state == PEER_BACKOFF)
+		return now_ms >= f->retry_ms;
+	return peer_fsm_serves(f) && peer_fsm_may_ping(f, now_ms);
 }
 
 int64_t peer_fsm_next_ms(const struct peer_fsm *f)
 {
-	int64_t dead_ms = f->heard_ms + f->timeout_ms, ping_ms = f->pinged_ms + peer_fsm_ping_ms(f);
+	int64_t judge_ms = f->doubted ? f->doubt_ms + PEER_DOUBT_MS : peer_fsm_dead_ms(f);
+	int64_t ping_ms = f->pinged_ms + peer_fsm_ping_ms(f);
 
-	switch (f->state) {
-	case PEER_CLOSED:
-	case PEER_CONNECTING:
-		return INT64_MAX;
-	case PEER_HELLO_SENT:
-		return dead_ms;
-	case PEER_READY:
-	case PEER_DRAINING:
-		return ping_ms < dead_ms ? ping_ms : dead_ms;
-	case PEER_BACKOFF:
+	if (f->state == PEER_BACKOFF)
 		return f->retry_ms;
-	}
-	return INT64_MAX;
+	return peer_fsm_serves(f) && ping_ms < judge_ms ? ping_ms : judge_ms;
 }
 
 const char *peer_state_name(enum peer_state state)

@@ -7,8 +7,14 @@
  *                                           BACKOFF -time-> CONNECTING
  *
  * Pure: an event, the time and a random number go in, a set of actions comes out, which the shell
- * (peer.c) carries out in the order of their bits. A relay from which no byte has come for
- * the timeout is dead; pings see to it that a living one has something to say.
+ * (peer.c) carries out in the order of their bits.
+ *
+ * A relay owes an answer while something of ours is under way there, or a ping of ours; one from
+ * which no byte has come for the timeout, since it owes one, is dead. Pings see to it that a
+ * living one has something to say: often while something is under way, and every few seconds
+ * otherwise, because each answer wakes an agent that has nothing to do. Death is judged twice: the
+ * process may have stood still for longer than the timeout, and the answer lies in the socket. So
+ * the first JUDGE only doubts, and what has been read until the next one decides.
  *
  * When a relay goes, all its agents lose it in the same millisecond, and it may be back a second
  * later with cold caches: they must not come together, then or ever after. So each waits any time
@@ -24,7 +30,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PEER_PING_MS         250
+#define PEER_PING_MS         250  /* between pings while something is under way */
+#define PEER_QUIET_PING_MS   5000 /* while nothing is, at least */
+#define PEER_EARLY_MS        500  /* so much earlier at most, to go with what is done now */
+#define PEER_DOUBT_MS        20   /* from the doubt to the end, at least */
 #define PEER_BACKOFF_MIN_MS  100   /* the least to wait */
 #define PEER_BACKOFF_MS      2000  /* the first window */
 #define PEER_BACKOFF_STEP_MS 1000  /* the next is wider by */
@@ -55,6 +64,7 @@ enum peer_event {
 	PEER_EVENT_CLOSED,    /* the stream has ended */
 	PEER_EVENT_STOP,      /* it is not wanted any more */
 	PEER_EVENT_TICK,      /* time has passed */
+	PEER_EVENT_JUDGE,     /* the same, and the loop has read what came since the last JUDGE */
 };
 
 /* Actions, in the order to be carried out. */
@@ -73,8 +83,12 @@ struct peer_fsm {
 	enum peer_state state;
 	int64_t timeout_ms;
 	int64_t heard_ms; /* when the last byte came */
+	int64_t owes_ms;  /* since when it owes an answer, if it does */
 	int64_t pinged_ms; /* when it was last asked, or came into this state */
+	int64_t doubt_ms; /* when it was first found dead, if doubted */
 	bool quiet;       /* nothing of ours is under way there */
+	bool asked;       /* and no byte has come since */
+	bool doubted;
 	int64_t retry_ms; /* BACKOFF: until */
 	int64_t window_ms; /* of the next back-off */
 };
@@ -87,15 +101,17 @@ void peer_fsm_init(struct peer_fsm *f, int64_t timeout_ms);
 unsigned peer_fsm_step(struct peer_fsm *f, enum peer_event event, int64_t now_ms,
 		       uint32_t random);
 
-/* Nothing is under way there, or something is. Where nothing is, the relay is asked twice a
- * timeout. */
-void peer_fsm_set_quiet(struct peer_fsm *f, bool quiet);
+/* Nothing is under way there, or something is. */
+void peer_fsm_set_quiet(struct peer_fsm *f, bool quiet, int64_t now_ms);
+
+/* Whether a JUDGE is worth it: the relay owes an answer, and has for the timeout. */
+bool peer_fsm_is_late(const struct peer_fsm *f, int64_t now_ms);
 
 /* Whether a TICK is worth it: it is due, or it soon will be and can be done with what is due now,
  * so that pings fall in step with what else the agent wakes for. */
 bool peer_fsm_may_tick(const struct peer_fsm *f, int64_t now_ms);
 
-/* When a TICK is due; INT64_MAX: never. */
+/* When a TICK or a JUDGE is due; INT64_MAX: never. */
 int64_t peer_fsm_next_ms(const struct peer_fsm *f);
 
 /* `ready`... Static. */

@@ -192,6 +192,7 @@ static void light_note(struct light *l, int64_t now_ms)
 static void light_run(struct light *l, int64_t now_ms)
 {
 	l->settled = false;
+	delivery_judge(l->delivery, now_ms);
 	delivery_run(l->delivery, now_ms);
 	light_note(l, now_ms);
 }

@@ -411,7 +411,9 @@ static void agent_beat(struct agent_node *a)
 
 	a->beat_at_ms = w->now_ms + w->plan.beat_ms;
 	for (uint32_t i = 0; i < w->plan.relays; i++) {
-		if (agent_now(a) >= peer_fsm_next_ms(&a->peers[i].fsm))
+		if (peer_fsm_is_late(&a->peers[i].fsm, agent_now(a)))
+			agent_step(a, i, PEER_EVENT_JUDGE);
+		if (peer_fsm_may_tick(&a->peers[i].fsm, agent_now(a)))
 			agent_step(a, i, PEER_EVENT_TICK);
 		outbox_peer_drained(&a->outbox, i);
 	}
@@ -434,6 +436,8 @@ void agent_run(struct agent_node *a)
 	}
 	agent_spool_run(a);
 	outbox_run(&a->outbox, agent_now(a));
+	for (uint32_t i = 0; i < w->plan.relays; i++)
+		peer_fsm_set_quiet(&a->peers[i].fsm, outbox_peer_idle(&a->outbox, i), agent_now(a));
 	a->wake_ms = outbox_next_ms(&a->outbox);
 	if (a->wake_ms != INT64_MAX)
 		a->wake_ms -= a->skew_ms;

@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* A rule taken away must be missed within so many seeds. */
-#define SELF_TEST_SEEDS 2000
+#define SELF_TEST_SEEDS 10000
 #define SELF_TEST_WHOLE 100 /* seeds of the contract as written */
 
 struct options {

@@ -1,155 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/delivery.h"
+#include "tests/unit/agent/delivery_world.h"
 
 #include "agent/live.h"
 #include "proto/auth.h"
-#include "proto/daemon/life.h"
-#include "proto/group.h"
-#include "tests/lib/fake_relay.h"
-#include "tests/lib/test_loop.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-#define PARTITIONS 4
-
-struct world {
-	struct test_loop t;
-	uv_timer_t beat;
-	struct config config;
-	struct identity identity;
-	struct ledger ledger;
-	struct delivery *d;
-	struct fake_relay a, b;
-	char relays[128];
-	char state_dir[64]; /* empty: the spool is in memory */
-	unsigned settled;
-	int64_t floor_second, pace_ms;
-	bool full;
-};
-
-/* ---- the agent ---- */
-
-static void on_floor(void *arg, int64_t floor_second)
-{
-	((struct world *)arg)->floor_second = floor_second;
-}
-
-static void on_pace(void *arg, int64_t seal_ms)
-{
-	((struct world *)arg)->pace_ms = seal_ms;
-}
-
-static void on_full(void *arg, bool full)
-{
-	((struct world *)arg)->full = full;
-}
-
-static void on_settled(void *arg)
-{
-	struct world *w = arg;
-
-	w->settled++;
-	delivery_run(w->d, life_monotonic_ms());
-}
-
-static const struct delivery_events events = { .floor = on_floor, .pace = on_pace, .full = on_full,
-					       .settled = on_settled };
-
-/* Stands for the agent's timer. */
-static void on_beat(uv_timer_t *timer)
-{
-	struct world *w = timer->data;
-
-	if (w->d != NULL)
-		delivery_run(w->d, life_monotonic_ms());
-}
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	log_set_level((enum log_level)2);
-	test_loop_init(&w->t);
-	fake_relay_start(&w->a, &w->t.loop, PARTITIONS);
-	fake_relay_start(&w->b, &w->t.loop, PARTITIONS);
-	uv_timer_init(&w->t.loop, &w->beat);
-	w->beat.data = w;
-	uv_timer_start(&w->beat, on_beat, 5, 5);
-	assert_int_equal(identity_open(&w->identity, ""), 0);
-	w->config = (struct config){ .relays = w->relays, .state_dir = w->state_dir,
-				     .spool_max = 1 << 20,
-				     .confirm_ms = 50, .peer_timeout_ms = 300 };
-	*state = w;
-	return 0;
-}
-
-static void start(struct world *w, const char *relays)
-{
-	snprintf(w->relays, sizeof(w->relays), "%s", relays);
-	assert_int_equal(delivery_new(&w->t.loop, &w->config, &w->identity, &w->ledger, &events, w,
-				      &w->d),
-			 0);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	delivery_close(w->d, false);
-	w->d = NULL;
-	fake_relay_stop(&w->a);
-	fake_relay_stop(&w->b);
-	uv_close((uv_handle_t *)&w->beat, NULL);
-	test_loop_finish(&w->t);
-	identity_close(&w->identity);
-	free(w);
-	return 0;
-}
-
-static void until(struct world *w, const unsigned *count, unsigned wanted)
-{
-	test_loop_until_count(&w->t, count, wanted);
-}
-
-static const char *address(const struct fake_relay *f)
-{
-	return stream_listener_address(f->listener);
-}
-
-static void seal_samples(struct world *w, uint32_t partition, uint64_t samples)
-{
-	struct batch_group group = { .kind = KIND_COUNTER, .series = slice_text("a"),
-				     .second = 1795179600 };
-	struct batch_writer writer;
-	struct buf bytes;
-	double value = 1;
-
-	buf_init(&bytes, 1024);
-	group_put_values(&bytes, (struct group_sampling){ .rate = 1, .weight = 1 }, &value, 1);
-	group.bytes = buf_view(&bytes);
-	batch_writer_init(&writer, group.second);
-	batch_writer_add(&writer, &group, 1);
-	assert_int_equal(delivery_append(w->d, partition, &writer, samples, 1000), 0);
-	batch_writer_release(&writer);
-	buf_release(&bytes);
-	delivery_sealed_until(w->d, 5000);
-	delivery_run(w->d, life_monotonic_ms());
-}
-
-static void seal(struct world *w, uint32_t partition)
-{
-	seal_samples(w, partition, 1);
-}
-
-static void until_joined(struct world *w)
-{
-	while (delivery_partitions(w->d) == 0)
-		uv_run(&w->t.loop, UV_RUN_ONCE);
-}
 
 static void test_the_relay_says_how_many_partitions_there_are(void **state)
 {
@@ -207,23 +60,6 @@ static void test_a_closed_connection_is_made_again_and_the_batch_sent_again(void
 	assert_int_equal(w->a.opens, 2);
 	assert_int_equal(w->a.header.seq, 1);
 	assert_true(w->a.hello.cfg == hash_cfg(PARTITIONS));
-}
-
-static void test_a_silent_relay_is_left_for_another(void **state)
-{
-	struct world *w = *state;
-	char both[128];
-
-	w->a.mute_pings = true;
-	snprintf(both, sizeof(both), "%s,%s", address(&w->a), address(&w->b));
-	start(w, both);
-	until(w, &w->a.hellos, 1);
-	until(w, &w->b.hellos, 1);
-	until_joined(w);
-	for (uint32_t p = 0; p < PARTITIONS; p++)
-		seal(w, p);
-	until(w, &w->b.batches, PARTITIONS);
-	assert_true(w->a.connections >= 1);
 }
 
 static void test_an_unreachable_relay_does_not_stop_the_others(void **state)
@@ -469,15 +305,12 @@ static void test_a_relay_that_proves_no_secret_gets_nothing(void **state)
 	assert_false(delivery_ready(w->d));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_the_relay_says_how_many_partitions_there_are),
 		T(test_a_batch_goes_the_whole_way),
 		T(test_a_closed_connection_is_made_again_and_the_batch_sent_again),
-		T(test_a_silent_relay_is_left_for_another),
 		T(test_an_unreachable_relay_does_not_stop_the_others),
 		T(test_the_live_list_replaces_the_configured_relay),
 		T(test_another_fleet_s_relay_is_not_used),

@@ -44,22 +44,25 @@ static void test_a_ready_relay_is_pinged_four_times_a_second(void **state)
 	assert_int_equal(pings, 40);
 }
 
-static void test_a_relay_with_nothing_under_way_is_pinged_twice_a_timeout(void **state)
+static void test_a_relay_with_nothing_under_way_is_pinged_every_few_seconds(void **state)
 {
 	struct peer_fsm f = ready();
 	int pings = 0;
 
 	(void)state;
-	peer_fsm_set_quiet(&f, true);
-	assert_int_equal(peer_fsm_next_ms(&f), 500);
-	for (int64_t now = 0; now < 10000; now++) {
+	peer_fsm_set_quiet(&f, true, 0);
+	assert_int_equal(peer_fsm_next_ms(&f), PEER_QUIET_PING_MS);
+	for (int64_t now = 0; now < 21000; now++) {
 		peer_fsm_step(&f, PEER_EVENT_BYTES, now, 0);
 		if (now >= peer_fsm_next_ms(&f))
 			pings += peer_fsm_step(&f, PEER_EVENT_TICK, now, 0) == PEER_DO_PING;
 	}
-	assert_int_equal(pings, 19);
-	peer_fsm_set_quiet(&f, false);
-	assert_int_equal(peer_fsm_next_ms(&f), 9500 + PEER_PING_MS);
+	assert_int_equal(pings, 4);
+	/* With a timeout that is longer than that, twice in it. */
+	f.timeout_ms = 60000;
+	assert_int_equal(peer_fsm_next_ms(&f), 20000 + 30000);
+	peer_fsm_set_quiet(&f, false, 21000);
+	assert_true(peer_fsm_may_tick(&f, 21000));
 }
 
 static void test_a_ping_goes_with_what_is_due_before(void **state)
@@ -76,6 +79,15 @@ static void test_a_ping_goes_with_what_is_due_before(void **state)
 	assert_int_equal(peer_fsm_next_ms(&f), PEER_PING_MS / 2 + PEER_PING_MS);
 }
 
+/* Judges it until it is given up, or a time. Returns when that was. */
+static int64_t judged_until(struct peer_fsm *f, int64_t now, int64_t end)
+{
+	for (; now < end; now++)
+		if (peer_fsm_is_late(f, now) && peer_fsm_step(f, PEER_EVENT_JUDGE, now, 0) != 0)
+			break;
+	return now;
+}
+
 static void test_a_silent_relay_is_given_up_after_the_timeout(void **state)
 {
 	struct peer_fsm f = ready();
@@ -83,8 +95,60 @@ static void test_a_silent_relay_is_given_up_after_the_timeout(void **state)
 	(void)state;
 	peer_fsm_step(&f, PEER_EVENT_BYTES, 500, 0);
 	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 1499, 0), PEER_DO_PING);
-	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 1500, 0), PEER_DO_DOWN | PEER_DO_CLOSE);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 1499, 0), 0);
+	assert_int_equal(peer_fsm_next_ms(&f), 1500);
+	assert_false(peer_fsm_is_late(&f, 1499));
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 1500, 0), 0);
+	assert_int_equal(peer_fsm_next_ms(&f), 1500 + PEER_DOUBT_MS);
+	/* The same turn of the loop, as it were. */
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 1500, 0), 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 1500 + PEER_DOUBT_MS, 0),
+			 PEER_DO_DOWN | PEER_DO_CLOSE);
 	assert_int_equal(f.state, PEER_BACKOFF);
+}
+
+/* The process stood still for long, and what the relay has said is read after the first look at the
+ * clock. */
+static void test_an_answer_that_was_there_in_time_is_waited_for(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 250, 0), PEER_DO_PING);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 60000, 0), 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 60000, 0), PEER_DO_PING);
+	peer_fsm_step(&f, PEER_EVENT_BYTES, 60010, 0);
+	assert_false(peer_fsm_is_late(&f, 60000 + PEER_DOUBT_MS));
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 60000 + PEER_DOUBT_MS, 0), 0);
+	assert_int_equal(f.state, PEER_READY);
+	assert_int_equal(judged_until(&f, 60010, 70000), 60010 + TIMEOUT + PEER_DOUBT_MS);
+}
+
+static void test_a_relay_that_owes_nothing_is_not_given_up(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	peer_fsm_set_quiet(&f, true, 0);
+	assert_int_equal(judged_until(&f, 0, 100000), 100000);
+	/* Something was sent: the time counts from then. */
+	peer_fsm_set_quiet(&f, false, 100000);
+	assert_int_equal(judged_until(&f, 100000, 200000), 100000 + TIMEOUT + PEER_DOUBT_MS);
+	assert_int_equal(f.state, PEER_BACKOFF);
+}
+
+static void test_a_ping_that_is_not_answered_is_owed_for(void **state)
+{
+	struct peer_fsm f = ready();
+
+	(void)state;
+	peer_fsm_set_quiet(&f, true, 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 5000, 0), PEER_DO_PING);
+	/* Later ones, and what is sent later, do not forgive it. */
+	peer_fsm_set_quiet(&f, false, 5400);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 5400, 0), PEER_DO_PING);
+	peer_fsm_set_quiet(&f, true, 5500);
+	assert_int_equal(judged_until(&f, 5500, 10000), 5000 + TIMEOUT + PEER_DOUBT_MS);
 }
 
 static void test_a_relay_that_does_not_welcome_is_given_up(void **state)
@@ -92,9 +156,10 @@ static void test_a_relay_that_does_not_welcome_is_given_up(void **state)
 	struct peer_fsm f = started();
 
 	(void)state;
-	peer_fsm_step(&f, PEER_EVENT_CONNECTED, 100, 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_CONNECTED, 100, 0), PEER_DO_HELLO);
 	assert_int_equal(peer_fsm_next_ms(&f), 1100);
-	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_TICK, 1100, 0), PEER_DO_CLOSE);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 1100, 0), 0);
+	assert_int_equal(peer_fsm_step(&f, PEER_EVENT_JUDGE, 1200, 0), PEER_DO_CLOSE);
 	assert_int_equal(f.state, PEER_BACKOFF);
 }
 
@@ -297,9 +362,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_ready_relay_is_pinged_four_times_a_second),
-		cmocka_unit_test(test_a_relay_with_nothing_under_way_is_pinged_twice_a_timeout),
+		cmocka_unit_test(test_a_relay_with_nothing_under_way_is_pinged_every_few_seconds),
 		cmocka_unit_test(test_a_ping_goes_with_what_is_due_before),
 		cmocka_unit_test(test_a_silent_relay_is_given_up_after_the_timeout),
+		cmocka_unit_test(test_an_answer_that_was_there_in_time_is_waited_for),
+		cmocka_unit_test(test_a_relay_that_owes_nothing_is_not_given_up),
+		cmocka_unit_test(test_a_ping_that_is_not_answered_is_owed_for),
 		cmocka_unit_test(test_a_relay_that_does_not_welcome_is_given_up),
 		cmocka_unit_test(test_the_window_grows_to_ten_seconds_until_a_welcome),
 		cmocka_unit_test(test_a_wait_may_be_any_time_of_the_window),
