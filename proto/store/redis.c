@@ -139,7 +139,11 @@ int redis_open(uv_loop_t *loop, const char *url, const struct redis_options *opt
 		r->arg = arg;
 		buf_init(&r->scratch, r->o.write_ceiling_bytes);
 		r->ops = ops[r->url.kind];
+		if (r->o.stale_max_ms > 0 && r->url.kind != REDIS_CLUSTER)
+			r->ops = &redis_reader_ops;
+		r->text = url;
 		status = r->ops->open(r);
+		r->text = NULL;
 	}
 	if (status < 0)
 		free(r);
@@ -205,6 +209,13 @@ const char *redis_endpoint(const struct redis *r)
 const char *redis_version(const struct redis *r)
 {
 	return r->version;
+}
+
+struct redis_view redis_view(struct redis *r)
+{
+	const struct redis_view same = { .fresh_ms = (int64_t)uv_now(r->loop) };
+
+	return r->ops->view && !r->closing ? r->ops->view(r) : same;
 }
 
 int64_t redis_detection_ms(const struct redis *r)

@@ -19,6 +19,11 @@
  * (MOVED, ASK) was not applied: redis_command sends it to where it is told to, so commands may
  * overtake each other (redis_may_reorder); redis_command_raw hands the error to its caller, who
  * keeps the bytes and sends them again.
+ *
+ * Who only reads may take what is up to stale_max_ms old: then a replica of the master is read where one is
+ * in step (reading.h says which), the master else, and goes over from one to the other without being
+ * `down`. Replicas are those that the master lists in INFO replication, and the server that the URL names
+ * may be one itself.
  */
 #ifndef PROTO_STORE_REDIS_H
 #define PROTO_STORE_REDIS_H
@@ -56,6 +61,9 @@ struct redis_events {
 struct redis_options {
 	uint64_t timeout_ms;        /* of a command and of connecting; 0: 5,000 */
 	size_t write_ceiling_bytes; /* queued bytes a connection; 0: 64 MiB */
+	int64_t stale_max_ms;       /* > 0: for who only reads, of a replica that is at most so old where
+				     * there is one (redis_view); of a Cluster the masters all the same */
+	uint64_t stale_timeout_ms;  /* timeout_ms of a replica; 0: the same */
 	bool scripts;               /* script.h's are loaded before it is `up`, and again when a
 				     * master has lost them; needs Redis >= 7.0 */
 };
@@ -92,6 +100,18 @@ bool redis_is_up(const struct redis *r);            /* connected and checked */
 bool redis_may_reorder(const struct redis *r);      /* commands of one slot may overtake */
 const char *redis_endpoint(const struct redis *r);  /* without the password, for logs */
 const char *redis_version(const struct redis *r);   /* "7.0.15", "" before the first `up` */
+
+/* What commands are executed by. */
+struct redis_view {
+	/* While it is the same, so is the server, and it has lost nothing: what was read is as it was or
+	 * newer. 0 for ever without stale_max_ms, whatever happens. */
+	uint64_t generation;
+	bool replica;
+	int64_t fresh_ms; /* of the loop's clock: all that the master held then is there; else now */
+};
+
+/* What a command that is sent now is executed by. */
+struct redis_view redis_view(struct redis *r);
 
 /* How long its servers are not heard of before others take their place: sentinels' down-after-
  * milliseconds, a Cluster's node timeout. 0: not known (yet), or nobody would. */

@@ -20,12 +20,15 @@ struct redis_ops {
 	/* As redis_command; NULL: redis_link_command on the link. */
 	int (*command)(struct redis *r, uint16_t slot, struct slice resp, redis_reply_fn reply,
 		       void *arg);
+	/* As redis_view; NULL: always the same. */
+	struct redis_view (*view)(struct redis *r);
 	/* Closes all; the last thing it does, later, is redis_closed. */
 	void (*close)(struct redis *r);
 };
 
 struct redis {
 	uv_loop_t *loop;
+	const char *text; /* the URL, while it is opened */
 	struct redis_url url;
 	struct redis_options o; /* without zeros */
 	struct redis_events events;
@@ -43,6 +46,7 @@ struct redis {
 
 extern const struct redis_ops redis_sentinel_ops;
 extern const struct redis_ops redis_cluster_ops;
+extern const struct redis_ops redis_reader_ops;
 
 /* The options of a link of this redis to a server of a mode. */
 struct redis_link_options redis_link_options(const struct redis *r, const char *mode);
