@@ -5,13 +5,12 @@
 import { ask } from "./api.js";
 import { byId, fill, make, show } from "./dom.js";
 import { hourText, number, plural } from "./format.js";
+import { makePoll } from "./poll.js";
 
 const POLL_MS = 10000;
 
 let range = null;
 let label = "";
-let timer = 0;
-let round = 0;
 
 const sum = (counts) => Object.values(counts || {}).reduce((all, one) => all + one, 0);
 const refused = (row) => sum(row.rejected) + sum(row.unsupported);
@@ -88,6 +87,8 @@ function render(answer) {
 	const { total } = answer;
 	const [mood, text] = verdict(answer);
 
+	show(byId("ledger"), true);
+	show(byId("ledger-pill"), true);
 	pill(mood, text);
 	byId("ledger-when").textContent = answer.complete ? `${label}, complete` :
 		`${label}, still counting`;
@@ -105,36 +106,26 @@ function render(answer) {
 		hosts(answer.agents));
 }
 
-async function poll(mine) {
-	try {
-		const answer = await ask("/v1/ledger", { from: hourText(range.from),
-			to: hourText(range.to) });
-		if (mine !== round)
-			return;
-		show(byId("ledger"), true);
-		show(byId("ledger-pill"), true);
-		render(answer);
-	} catch (trouble) {
-		if (mine !== round)
-			return;
-		pill("", "Ledger");
-		fill(byId("ledger-body"), make("p", { class: "quiet" }, trouble.message));
-		// A token may be for some keys only, and the ledger is everybody's.
-		show(byId("ledger"), trouble.status !== 403);
-		show(byId("ledger-pill"), trouble.status !== 403);
-		if (trouble.status === 401 || trouble.status === 403)
-			return; // until a token is given
-	}
-	if (mine === round && !document.hidden)
-		timer = setTimeout(() => poll(mine), POLL_MS);
+function fail(trouble) {
+	const needsToken = trouble.status === 401 || trouble.status === 403;
+
+	pill("", "Ledger");
+	fill(byId("ledger-body"), make("p", { class: "quiet" }, trouble.message));
+	// A token may be for some keys only, and the ledger is everybody's.
+	show(byId("ledger"), trouble.status !== 403);
+	show(byId("ledger-pill"), trouble.status !== 403);
+	return !needsToken;
 }
 
-function restart() {
-	clearTimeout(timer);
-	round++;
-	if (range && !document.hidden)
-		poll(round);
-}
+const poll = makePoll({
+	pause: POLL_MS,
+	wanted: () => range !== null,
+	ask: () => ask("/v1/ledger", { from: hourText(range.from), to: hourText(range.to) }),
+	draw: render,
+	fail,
+});
+
+export const { start } = poll;
 
 export function watch(next, name) {
 	const same = range && next.from === range.from && next.to === range.to;
@@ -142,10 +133,5 @@ export function watch(next, name) {
 	range = next;
 	label = name;
 	if (!same)
-		restart();
-}
-
-export function start() {
-	document.addEventListener("visibilitychange", restart);
-	document.addEventListener("token-given", restart);
+		poll.restart();
 }

@@ -4,6 +4,7 @@
 import { ask } from "./api.js";
 import { byId, fill, make } from "./dom.js";
 import { HOUR_MS, clock, day, floorHour, hourText } from "./format.js";
+import { makePoll } from "./poll.js";
 import { describe } from "./series.js";
 import { KINDS } from "./stats.js";
 import { refill, strip } from "./strip.js";
@@ -12,8 +13,6 @@ const POLL_MS = 2000;
 const UNLESS_SAMPLED = ["count", "min", "max", "samples"];
 
 let picks = [];
-let timer = 0;
-let round = 0;
 
 function heading(time, failed) {
 	const when = byId("live-when");
@@ -50,37 +49,35 @@ async function look(pick, now) {
 	return { ...info, exact, sampled };
 }
 
-async function poll(mine) {
+async function lookAll() {
 	const now = floorHour(Date.now());
 	const keys = picks.filter((pick) => !pick.glob);
 
-	try {
-		const infos = await Promise.all(keys.map((pick) => look(pick, now)));
-		if (mine !== round)
-			return;
-		heading(now, false);
-		refill(byId("live"), keys.map((pick, i) =>
-			stripOf(pick, picks.indexOf(pick), infos[i], now)));
-		if (keys.length < picks.length)
-			byId("live").append(make("p", { class: "quiet" },
-				"Merged keys have no live values; pick a key itself for them."));
-	} catch (trouble) {
-		if (mine !== round)
-			return;
-		heading(now, true);
-		if (trouble.status === 401)
-			return; // until a token is given
-	}
-	if (mine === round && !document.hidden)
-		timer = setTimeout(() => poll(mine), POLL_MS);
+	return { now, keys, infos: await Promise.all(keys.map((pick) => look(pick, now))) };
 }
 
-function restart() {
-	clearTimeout(timer);
-	round++;
-	if (picks.length > 0 && !document.hidden)
-		poll(round);
+function draw({ now, keys, infos }) {
+	heading(now, false);
+	refill(byId("live"), keys.map((pick, i) => stripOf(pick, picks.indexOf(pick), infos[i], now)));
+	if (keys.length < picks.length)
+		byId("live").append(make("p", { class: "quiet" },
+			"Merged keys have no live values; pick a key itself for them."));
 }
+
+function fail(trouble) {
+	heading(floorHour(Date.now()), true);
+	return trouble.status !== 401;
+}
+
+const poll = makePoll({
+	pause: POLL_MS,
+	wanted: () => picks.length > 0,
+	ask: lookAll,
+	draw,
+	fail,
+});
+
+export const { start } = poll;
 
 export function watch(next) {
 	const same = JSON.stringify(next) === JSON.stringify(picks);
@@ -89,11 +86,5 @@ export function watch(next) {
 	if (same)
 		return;
 	fill(byId("live"));
-	restart();
-}
-
-// Also after a token was given.
-export function start() {
-	document.addEventListener("visibilitychange", restart);
-	document.addEventListener("token-given", restart);
+	poll.restart();
 }
