@@ -104,31 +104,52 @@ static void commands_health(struct commands_guest *g)
 									     "health: down\n");
 }
 
-static void commands_obey(struct commands_guest *g, const char *word)
+static void commands_help(struct commands_guest *g)
 {
-	static const struct { const char *word; enum kind kind; } kinds[] = {
-		{ "counters", KIND_COUNTER }, { "timers", KIND_DISTRIBUTION },
-		{ "gauges", KIND_GAUGE }, { "sets", KIND_SET },
-	};
+	buf_put_text(&g->out, "Commands: stats, counters, timers, gauges, sets, health, quit\n\n");
+}
 
-	if (*word == '\0') {
+static void commands_quit(struct commands_guest *g)
+{
+	g->quit = true;
+}
+
+/* A word is answered at once, or, where it asks for a kind of series, at the next seal. */
+static const struct commands_word {
+	const char *word;
+	void (*answer)(struct commands_guest *g); /* NULL: it asks for this kind */
+	enum kind kind;
+} commands_words[] = {
+	{ .word = "stats", .answer = commands_stats },
+	{ .word = "health", .answer = commands_health },
+	{ .word = "help", .answer = commands_help },
+	{ .word = "quit", .answer = commands_quit },
+	{ .word = "counters", .kind = KIND_COUNTER },
+	{ .word = "timers", .kind = KIND_DISTRIBUTION },
+	{ .word = "gauges", .kind = KIND_GAUGE },
+	{ .word = "sets", .kind = KIND_SET },
+};
+
+static const struct commands_word *commands_find(struct slice text)
+{
+	for (size_t i = 0; i < sizeof(commands_words) / sizeof(commands_words[0]); i++)
+		if (slice_equal(text, slice_text(commands_words[i].word)))
+			return &commands_words[i];
+	return NULL;
+}
+
+static void commands_obey(struct commands_guest *g, struct slice text)
+{
+	const struct commands_word *word = commands_find(text);
+
+	if (text.size == 0)
 		return; /* the newline of a word that was obeyed without it */
-	} else if (strcmp(word, "stats") == 0) {
-		commands_stats(g);
-	} else if (strcmp(word, "health") == 0) {
-		commands_health(g);
-	} else if (strcmp(word, "help") == 0) {
-		buf_put_text(&g->out, "Commands: stats, counters, timers, gauges, sets, health, "
-				      "quit\n\n");
-	} else if (strcmp(word, "quit") == 0) {
-		g->quit = true;
-	} else {
-		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-			if (strcmp(word, kinds[i].word) == 0)
-				g->asked = (int)kinds[i].kind;
-		if (g->asked < 0)
-			buf_put_text(&g->out, "ERROR\n");
-	}
+	if (word == NULL)
+		buf_put_text(&g->out, "ERROR\n");
+	else if (word->answer != NULL)
+		word->answer(g);
+	else
+		g->asked = (int)word->kind;
 }
 
 /* Obeys the lines that are whole, up to one that has to wait. all: the rest is one too. */
@@ -146,7 +167,7 @@ static void commands_obey_lines(struct commands_guest *g, bool all)
 		word[strcspn(word, "\r")] = '\0';
 		g->size -= size + (newline != NULL);
 		memmove(g->line, g->line + size + (newline != NULL), g->size);
-		commands_obey(g, word);
+		commands_obey(g, slice_text(word));
 	}
 }
 
@@ -154,13 +175,7 @@ static void commands_obey_lines(struct commands_guest *g, bool all)
  * whole needs none, if nothing else has come. */
 static bool commands_is_word(const struct commands_guest *g)
 {
-	static const char *const words[] = { "stats", "health", "help", "quit", "counters",
-					     "timers", "gauges", "sets" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strlen(words[i]) == g->size && memcmp(words[i], g->line, g->size) == 0)
-			return true;
-	return false;
+	return commands_find(slice_of(g->line, g->size)) != NULL;
 }
 
 static void commands_on_ready(uv_poll_t *poll, int status, int events)

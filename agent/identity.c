@@ -9,16 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 const char *identity_text(const struct identity *id, char out[IDENTITY_TEXT_SIZE])
 {
-	for (size_t i = 0; i < IDENTITY_BYTES; i++)
-		snprintf(out + 2 * i, 3, "%02x", id->agent_id[i]);
-	return out;
+	return hex_write(id->agent_id, IDENTITY_BYTES, out);
 }
 
 static int identity_parse(const char *text, size_t size, struct identity *id)

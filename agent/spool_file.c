@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/spool_file.h"
 
+#include "proto/hex.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_DIGITS 16
 #define FILE_SUFFIX ".v1" /* the format (SPOOL.md) */
 
 static int file_folder(const char *path)
@@ -78,20 +79,9 @@ const char *spool_file_name(uint64_t number, char out[SPOOL_FILE_NAME_SIZE])
 
 bool spool_file_number(const char *name, uint64_t *number)
 {
-	uint64_t value = 0;
-
-	if (strlen(name) != FILE_DIGITS + strlen(FILE_SUFFIX) ||
-	    strcmp(name + FILE_DIGITS, FILE_SUFFIX) != 0)
-		return false;
-	for (size_t i = 0; i < FILE_DIGITS; i++) {
-		const char *digits = "0123456789abcdef", *at = strchr(digits, name[i]);
-
-		if (at == NULL)
-			return false;
-		value = value << 4 | (uint64_t)(at - digits);
-	}
-	*number = value;
-	return true;
+	return strlen(name) == HEX_U64_DIGITS + strlen(FILE_SUFFIX) &&
+	       strcmp(name + HEX_U64_DIGITS, FILE_SUFFIX) == 0 &&
+	       hex_read_u64(slice_of(name, HEX_U64_DIGITS), number) == 0;
 }
 
 int spool_file_create(const struct spool_io *io, int folder, uint64_t number, size_t size)

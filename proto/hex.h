@@ -1,5 +1,5 @@
 /*
- * hex.h - reading what we have written in hexadecimal: lower-case digits, nothing else.
+ * hex.h - hexadecimal as we write it and read it back: lower-case digits, nothing else.
  *
  * Pids, versions, stream states and agents' names in Redis and on disk. Pure.
  */
@@ -37,6 +37,19 @@ static inline int hex_read_u64(struct slice text, uint64_t *out)
 	}
 	*out = value;
 	return 0;
+}
+
+/* Writes bytes as two digits each, and a terminator: out holds 2 * size + 1. Returns out. */
+static inline const char *hex_write(const uint8_t *bytes, size_t size, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < size; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[2 * size] = '\0';
+	return out;
 }
 
 #endif

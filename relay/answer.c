@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay/answer.h"
 
+#define ANSWER_DIGITS 20 /* of the largest 64-bit number */
+
 struct answer answer_of_words(const struct slice *words, size_t count)
 {
 	static const struct {
@@ -48,4 +50,20 @@ struct answer answer_of_error(struct slice text)
 struct answer answer_unknown(void)
 {
 	return (struct answer){ .kind = ANSWER_UNKNOWN, .text = slice_text("no answer") };
+}
+
+bool answer_number(const struct answer *a, size_t index, uint64_t *out)
+{
+	struct slice text = index < a->count ? a->items[index] : slice_of(NULL, 0);
+	uint64_t value = 0;
+
+	if (text.size == 0 || text.size > ANSWER_DIGITS)
+		return false;
+	for (size_t i = 0; i < text.size; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		value = 10 * value + text.ptr[i] - '0';
+	}
+	*out = value;
+	return true;
 }

@@ -11,7 +11,9 @@
 
 #include "proto/slice.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum answer_kind {
 	ANSWER_OK,
@@ -41,5 +43,9 @@ struct answer answer_of_error(struct slice text);
 
 /* No reply: the outcome is unknown. */
 struct answer answer_unknown(void);
+
+/* The item at index as a number. False where there is none, or something other than 1 to 20 decimal
+ * digits; then *out stays. */
+bool answer_number(const struct answer *a, size_t index, uint64_t *out);
 
 #endif

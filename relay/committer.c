@@ -4,6 +4,7 @@
 #include "proto/err.h"
 #include "proto/hour.h"
 #include "relay/acks.h"
+#include "relay/backoff.h"
 #include "relay/merge.h"
 #include "relay/reads.h"
 
@@ -13,6 +14,9 @@
 
 #define COMMITTER_BACKOFF_MIN_MS 50
 #define COMMITTER_BACKOFF_MAX_MS 1000
+
+/* Hours below this are whole in milliseconds too. */
+#define COMMITTER_HOURS UINT64_C(1000000000000)
 
 /* An hour that is over leaves memory when nothing was added to it for so long. */
 #define COMMITTER_IDLE_MS (10 * 60 * 1000)
@@ -100,9 +104,8 @@ bool committer_idle(const struct committer *c)
 
 static void committer_flight_back_off(struct committer *c, int64_t now_ms)
 {
-	uint32_t pause = c->flight_backoff_ms ? 2 * c->flight_backoff_ms : COMMITTER_BACKOFF_MIN_MS;
-
-	c->flight_backoff_ms = pause < COMMITTER_BACKOFF_MAX_MS ? pause : COMMITTER_BACKOFF_MAX_MS;
+	c->flight_backoff_ms = backoff_next_ms(c->flight_backoff_ms, COMMITTER_BACKOFF_MIN_MS,
+					       COMMITTER_BACKOFF_MAX_MS);
 	c->flight_at_ms = now_ms + c->flight_backoff_ms;
 	c->flight_sent = false;
 	tally_add(&c->o.counters->commit_retries, 1);
@@ -207,20 +210,12 @@ static void committer_flight_conflict(struct committer *c, const struct answer *
 	committer_discard(c, COMMITTER_CONFLICT, 0, now_ms);
 }
 
-static int64_t committer_parse_hour(const struct answer *answer)
+/* The floor that Redis tells of; 0, which raises nothing, where it tells of none that can be. */
+static int64_t committer_told_floor(const struct answer *answer)
 {
-	int64_t hour = 0;
+	uint64_t hour;
 
-	if (answer->count == 0 || answer->items[0].size > 12)
-		return 0;
-	for (size_t i = 0; i < answer->items[0].size; i++) {
-		uint8_t digit = answer->items[0].ptr[i];
-
-		if (digit < '0' || digit > '9')
-			return 0;
-		hour = 10 * hour + digit - '0';
-	}
-	return hour;
+	return answer_number(answer, 0, &hour) && hour < COMMITTER_HOURS ? (int64_t)hour : 0;
 }
 
 static void committer_flight_answer(struct committer *c, const struct answer *answer,
@@ -239,7 +234,7 @@ static void committer_flight_answer(struct committer *c, const struct answer *an
 		committer_discard(c, COMMITTER_LOST, 0, now_ms);
 		return;
 	case ANSWER_FLOOR:
-		committer_set_floor(c, committer_parse_hour(answer));
+		committer_set_floor(c, committer_told_floor(answer));
 		committer_discard(c, COMMITTER_FLOOR, 0, now_ms);
 		return;
 	case ANSWER_CONFIG:

@@ -2,6 +2,7 @@
 #include "relay/compact_job.h"
 
 #include "proto/err.h"
+#include "proto/hex.h"
 #include "proto/store/script.h"
 #include "relay/compact_cells.h"
 #include "relay/resp.h"
@@ -46,14 +47,6 @@ void compact_job_release(struct compact_job *job)
 
 /* ---- commands ---- */
 
-static void compact_begin(struct buf *out, enum script script, size_t keys, size_t args)
-{
-	resp_array(out, 3 + keys + args);
-	resp_text(out, "EVALSHA");
-	resp_text(out, script_sha(script));
-	resp_u64(out, keys);
-}
-
 static void compact_put_version(struct buf *out, const struct compact_source *s)
 {
 	resp_hex(out, s->pid);
@@ -67,7 +60,7 @@ static void compact_put_list(const struct compact_job *job, struct buf *out)
 	size_t hours = t->is_day ? DAY_HOURS : 1;
 	char key[RKEY_SIZE];
 
-	compact_begin(out, SCRIPT_SURVEY, 1 + hours, 2);
+	resp_evalsha(out, script_sha(SCRIPT_SURVEY), 1 + hours, 2);
 	resp_text(out, rkey_meta(t->tag, key));
 	for (size_t i = 0; i < hours; i++)
 		resp_text(out, rkey_manifest(t->tag, first + (int64_t)i, key));
@@ -79,7 +72,7 @@ static void compact_put_gather(const struct compact_job *job, struct buf *out)
 {
 	char key[RKEY_SIZE];
 
-	compact_begin(out, SCRIPT_GATHER, 2 * job->count, 3 + 2 * job->count);
+	resp_evalsha(out, script_sha(SCRIPT_GATHER), 2 * job->count, 3 + 2 * job->count);
 	for (size_t i = 0; i < job->count; i++) {
 		const struct compact_source *s = &job->sources[i];
 
@@ -97,7 +90,7 @@ static void compact_put_stage(const struct compact_job *job, struct buf *out)
 {
 	char key[RKEY_SIZE];
 
-	compact_begin(out, SCRIPT_STAGE, 1, 1 + 2 * job->piece_fields);
+	resp_evalsha(out, script_sha(SCRIPT_STAGE), 1, 1 + 2 * job->piece_fields);
 	resp_text(out, rkey_temporary(job->target.tag, job->target.random[0], key));
 	resp_text(out, COMPACT_TEMPORARY_SECONDS);
 	buf_put_slice(out, buf_view(&job->piece));
@@ -119,7 +112,7 @@ static void compact_put_swap(const struct compact_job *job, struct buf *out)
 	const struct compact_target *t = &job->target;
 	char key[RKEY_SIZE];
 
-	compact_begin(out, SCRIPT_SWAP, 5 + job->count, 6 + 2 * job->count);
+	resp_evalsha(out, script_sha(SCRIPT_SWAP), 5 + job->count, 6 + 2 * job->count);
 	resp_text(out, rkey_meta(t->tag, key));
 	resp_text(out, rkey_manifest(t->tag, t->at, key));
 	resp_text(out, rkey_day_manifest(t->tag, hour_day(t->at), key));
@@ -139,7 +132,7 @@ static void compact_put_roll(const struct compact_job *job, struct buf *out)
 	size_t next = 0;
 	char key[RKEY_SIZE];
 
-	compact_begin(out, SCRIPT_ROLL, 4 + DAY_HOURS, 6 + 2 * DAY_HOURS);
+	resp_evalsha(out, script_sha(SCRIPT_ROLL), 4 + DAY_HOURS, 6 + 2 * DAY_HOURS);
 	resp_text(out, rkey_meta(t->tag, key));
 	resp_text(out, rkey_day_manifest(t->tag, t->at, key));
 	resp_text(out, rkey_temporary(t->tag, t->random[0], key));
@@ -180,38 +173,6 @@ void compact_job_command(const struct compact_job *job, struct buf *out)
 
 /* ---- answers ---- */
 
-static bool compact_number(struct slice text, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	if (text.size == 0 || text.size > 20)
-		return false;
-	for (size_t i = 0; i < text.size; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '9')
-			return false;
-		value = 10 * value + text.ptr[i] - '0';
-	}
-	*out = value;
-	return true;
-}
-
-static bool compact_hex(struct slice text, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	if (text.size != RESP_HEX_BYTES)
-		return false;
-	for (size_t i = 0; i < text.size; i++) {
-		const char *digit = memchr("0123456789abcdef", text.ptr[i], 16);
-
-		if (digit == NULL)
-			return false;
-		value = value << 4 | (uint64_t)(digit - "0123456789abcdef");
-	}
-	*out = value;
-	return true;
-}
-
 static enum compact_result compact_broken(struct compact_job *job, int code)
 {
 	job->code = code;
@@ -222,7 +183,7 @@ static enum compact_result compact_broken(struct compact_job *job, int code)
 static bool compact_read_source(int64_t hour, const struct slice *words, struct compact_source *out)
 {
 	out->hour = hour;
-	if (words[1].size != COMPACT_VERSION || !compact_hex(words[0], &out->pid))
+	if (words[1].size != COMPACT_VERSION || hex_read_u64(words[0], &out->pid) < 0)
 		return false;
 	memcpy(out->version, words[1].ptr, COMPACT_VERSION);
 	return true;
@@ -272,8 +233,8 @@ static enum compact_result compact_listed(struct compact_job *job, const struct 
 	for (; hour < end; hour++) {
 		uint64_t all, shown;
 
-		if (at + 2 > a->count || !compact_number(a->items[at], &all) ||
-		    !compact_number(a->items[at + 1], &shown) || shown > COMPACT_SOURCES - count ||
+		if (!answer_number(a, at, &all) || !answer_number(a, at + 1, &shown) ||
+		    shown > COMPACT_SOURCES - count ||
 		    at + 2 + 2 * shown > a->count)
 			return compact_broken(job, ERR_MALFORMED);
 		/* A day is made of hours that are in one piece. */
@@ -326,7 +287,7 @@ static enum compact_result compact_gathered(struct compact_job *job, const struc
 {
 	size_t row = 1 + job->count, bytes = 0;
 
-	if (a->count < 1 || (a->count - 1) % row != 0 || !compact_number(a->items[0], &job->cursor))
+	if (!answer_number(a, 0, &job->cursor) || (a->count - 1) % row != 0)
 		return compact_broken(job, ERR_MALFORMED);
 	buf_reset(&job->piece);
 	job->piece_fields = 0;
@@ -354,7 +315,7 @@ static enum compact_result compact_staged(struct compact_job *job, const struct 
 {
 	uint64_t added;
 
-	if (a->count != 1 || !compact_number(a->items[0], &added))
+	if (a->count != 1 || !answer_number(a, 0, &added))
 		return compact_broken(job, ERR_MALFORMED);
 	job->fields += added;
 	return compact_walk_on(job);

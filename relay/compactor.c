@@ -6,7 +6,6 @@
 #include "relay/resp.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #define COMPACTOR_COMMAND_MAX ((size_t)512 * 1024 * 1024)
 #define COMPACTOR_PAUSE_TIMES 3
@@ -243,10 +242,7 @@ static void compactor_put_survey(struct compactor *c)
 	struct buf *out = &c->out;
 	char key[RKEY_SIZE];
 
-	resp_array(out, 3 + 2 + DAY_HOURS + 2);
-	resp_text(out, "EVALSHA");
-	resp_text(out, script_sha(SCRIPT_SURVEY));
-	resp_u64(out, 2 + DAY_HOURS);
+	resp_evalsha(out, script_sha(SCRIPT_SURVEY), 2 + DAY_HOURS, 2);
 	resp_text(out, rkey_meta(tag, key));
 	for (int64_t i = 0; i < DAY_HOURS; i++)
 		resp_text(out, rkey_manifest(tag, c->day * DAY_HOURS + i, key));
@@ -261,10 +257,7 @@ static void compactor_put_sweep(struct compactor *c)
 	struct buf *out = &c->out;
 	char key[RKEY_SIZE];
 
-	resp_array(out, 3 + 4 + 4);
-	resp_text(out, "EVALSHA");
-	resp_text(out, script_sha(SCRIPT_SWEEP));
-	resp_u64(out, 4);
+	resp_evalsha(out, script_sha(SCRIPT_SWEEP), 4, 4);
 	resp_text(out, rkey_meta(tag, key));
 	resp_text(out, rkey_streams(tag, key));
 	resp_text(out, rkey_names_first(tag, key));
@@ -279,10 +272,7 @@ static void compactor_put_forget(struct compactor *c)
 {
 	struct buf *out = &c->out;
 
-	resp_array(out, 3 + 1 + 3);
-	resp_text(out, "EVALSHA");
-	resp_text(out, script_sha(SCRIPT_FORGET));
-	resp_u64(out, 1);
+	resp_evalsha(out, script_sha(SCRIPT_FORGET), 1, 3);
 	resp_text(out, RKEY_AGENTS);
 	resp_u64(out, c->cursor);
 	resp_u64(out, COMPACTOR_SWEEP_COUNT);
@@ -329,28 +319,16 @@ void compactor_restart(struct compactor *c, int64_t now_ms)
 
 /* ---- answers ---- */
 
-static bool compactor_number(const struct answer *a, size_t index, uint64_t *out)
-{
-	char text[24];
-
-	if (index >= a->count || a->items[index].size == 0 || a->items[index].size > 20)
-		return false;
-	memcpy(text, a->items[index].ptr, a->items[index].size);
-	text[a->items[index].size] = '\0';
-	*out = strtoull(text, NULL, 10);
-	return true;
-}
-
 /* The floor, then for each hour and for the day how many partials it has and that none is
  * listed. */
 static void compactor_surveyed(struct compactor *c, const struct answer *a, int64_t now_ms)
 {
 	uint64_t floor, day;
-	bool good = compactor_number(a, 0, &floor);
+	bool good = answer_number(a, 0, &floor);
 
 	for (size_t i = 0; good && i < DAY_HOURS; i++)
-		good = compactor_number(a, 1 + 2 * i, &c->counts[i]);
-	good = good && compactor_number(a, 1 + 2 * DAY_HOURS, &day);
+		good = answer_number(a, 1 + 2 * i, &c->counts[i]);
+	good = good && answer_number(a, 1 + 2 * DAY_HOURS, &day);
 	if (!good) {
 		compactor_rest(c, now_ms);
 		return;
@@ -366,8 +344,8 @@ static void compactor_swept(struct compactor *c, const struct answer *a, int64_t
 	struct relay_counters *n = c->o.counters;
 	uint64_t streams, names;
 
-	if (!compactor_number(a, 0, &c->cursor) || !compactor_number(a, 1, &streams) ||
-	    !compactor_number(a, 2, &names)) {
+	if (!answer_number(a, 0, &c->cursor) || !answer_number(a, 1, &streams) ||
+	    !answer_number(a, 2, &names)) {
 		compactor_rest(c, now_ms);
 		return;
 	}
@@ -381,7 +359,7 @@ static void compactor_forgot(struct compactor *c, const struct answer *a, int64_
 {
 	uint64_t agents;
 
-	if (!compactor_number(a, 0, &c->cursor) || !compactor_number(a, 1, &agents)) {
+	if (!answer_number(a, 0, &c->cursor) || !answer_number(a, 1, &agents)) {
 		compactor_rest(c, now_ms);
 		return;
 	}

@@ -3,18 +3,11 @@
 
 #include "proto/daemon/life.h"
 #include "proto/err.h"
+#include "proto/hex.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #define JOURNAL_AGENT_HEX (2 * FRAME_AGENT_BYTES + 1)
-
-static const char *journal_agent(const uint8_t id[FRAME_AGENT_BYTES], char out[JOURNAL_AGENT_HEX])
-{
-	for (size_t i = 0; i < FRAME_AGENT_BYTES; i++)
-		snprintf(out + 2 * i, 3, "%02x", id[i]);
-	return out;
-}
 
 /* One line a second and kind; the next says how many were held back. */
 static bool journal_may(struct log_limit *limit, uint64_t *suppressed)
@@ -68,7 +61,7 @@ void journal_rejected(struct journal *j, const struct stream_id *id,
 		log_warn("samples_rejected",
 			 "agent=%s too_old=%" PRIu64 " too_new=%" PRIu64 " suppressed=%" PRIu64
 			 " hint=\"is a clock wrong?\"",
-			 journal_agent(id->bytes, agent), n->too_old, n->too_new, suppressed);
+			 hex_write(id->bytes, FRAME_AGENT_BYTES, agent), n->too_old, n->too_new, suppressed);
 }
 
 void journal_greeted(const char *peer, const struct frame_hello *hello)
@@ -76,7 +69,7 @@ void journal_greeted(const char *peer, const struct frame_hello *hello)
 	char agent[JOURNAL_AGENT_HEX], quoted[LOG_QUOTE_SIZE];
 
 	log_debug("agent_up", "peer=%s agent=%s host=%s", peer,
-		  journal_agent(hello->agent_id, agent), log_quote(hello->host, quoted));
+		  hex_write(hello->agent_id, FRAME_AGENT_BYTES, agent), log_quote(hello->host, quoted));
 }
 
 void journal_refused(struct journal *j, const char *peer, int code)

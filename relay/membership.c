@@ -5,6 +5,7 @@
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/hour.h"
+#include "proto/hex.h"
 #include "proto/rkey.h"
 
 #include <inttypes.h>
@@ -238,8 +239,7 @@ void membership_watermark(struct membership *m, const uint8_t agent_id[FRAME_AGE
 	struct slice argv[] = { slice_text("HSET"), slice_text(RKEY_AGENTS),
 				slice_of(field, sizeof(field) - 1), slice_of(NULL, 0) };
 
-	for (size_t i = 0; i < FRAME_AGENT_BYTES; i++)
-		snprintf(field + 2 * i, 3, "%02x", agent_id[i]);
+	hex_write(agent_id, FRAME_AGENT_BYTES, field);
 	snprintf(value, sizeof(value), "%" PRId64 " %" PRId64 " %d %.*s", watermark->committed_ms,
 		 membership_now(m), watermark->left, (int)watermark->host.size,
 		 (const char *)watermark->host.ptr);

@@ -2,6 +2,7 @@
 #include "relay/reads.h"
 
 #include "relay/acks.h"
+#include "relay/backoff.h"
 #include "relay/merge.h"
 #include "relay/resp.h"
 
@@ -96,10 +97,7 @@ static void reads_begin(const struct committer *c, struct buf *out, enum script 
 	char key[RKEY_SIZE];
 
 	buf_init(out, READS_COMMAND_BYTES);
-	resp_array(out, 6 + arguments);
-	resp_text(out, "EVALSHA");
-	resp_text(out, script_sha(script));
-	resp_text(out, "2");
+	resp_evalsha(out, script_sha(script), 2, 1 + arguments);
 	resp_text(out, rkey_meta(c->o.tag, key));
 	resp_text(out, rkey_streams(c->o.tag, key));
 	resp_u64(out, c->o.cfg);
@@ -127,8 +125,6 @@ static size_t reads_count(const struct committer *c)
 /* The read came to nothing: its tracks wait to be read again, after a pause. */
 static void reads_failed(struct committer *c, const struct committer_call *call, int64_t now_ms)
 {
-	uint32_t pause = c->read_backoff_ms ? 2 * c->read_backoff_ms : READS_BACKOFF_MIN_MS;
-
 	for (size_t i = 0; i < call->count; i++) {
 		struct track *t = track_find(&c->tracks, &call->ids[i]);
 
@@ -138,7 +134,8 @@ static void reads_failed(struct committer *c, const struct committer_call *call,
 		if (t->peer != NULL)
 			list_move(&c->reads, &t->read_link);
 	}
-	c->read_backoff_ms = pause < READS_BACKOFF_MAX_MS ? pause : READS_BACKOFF_MAX_MS;
+	c->read_backoff_ms = backoff_next_ms(c->read_backoff_ms, READS_BACKOFF_MIN_MS,
+					     READS_BACKOFF_MAX_MS);
 	c->read_at_ms = now_ms + c->read_backoff_ms;
 }
 

@@ -49,6 +49,14 @@ void resp_u64(struct buf *out, uint64_t value)
 	resp_bytes(out, slice_of(text + at, RESP_DIGITS - at));
 }
 
+void resp_evalsha(struct buf *out, const char *sha, size_t keys, size_t arguments)
+{
+	resp_array(out, 3 + keys + arguments);
+	resp_text(out, "EVALSHA");
+	resp_text(out, sha);
+	resp_u64(out, keys);
+}
+
 void resp_i64(struct buf *out, int64_t value)
 {
 	uint8_t text[RESP_DIGITS + 1];

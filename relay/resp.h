@@ -22,6 +22,9 @@ void resp_u64(struct buf *out, uint64_t value);         /* an argument in decima
 void resp_i64(struct buf *out, int64_t value);          /* an argument in decimal */
 void resp_hex(struct buf *out, uint64_t value);         /* an argument of 16 hex digits */
 
+/* Begins the call of a loaded script (script_sha) with so many keys, and arguments after them. */
+void resp_evalsha(struct buf *out, const char *sha, size_t keys, size_t arguments);
+
 /* Writes value as 16 lower-case hex digits, without a terminator. */
 void resp_format_hex(uint64_t value, uint8_t out[RESP_HEX_BYTES]);
 

@@ -79,6 +79,12 @@ static void store_trouble(struct store *s, const char *problem, const char *deta
 	s->problem = problem;
 }
 
+static void store_trouble_empty(struct store *s)
+{
+	store_trouble(s, "this Redis is empty and auto_init is off",
+		      "hint=\"start one relay once with -o auto_init=yes\"");
+}
+
 /* ---- CHECKING ---- */
 
 static bool store_info_says(struct slice info, const char *line)
@@ -199,8 +205,7 @@ static void store_on_fleet(void *arg, int status, const redisReply *reply)
 		if (s->o.auto_init)
 			store_write_fleet(s);
 		else
-			store_trouble(s, "this Redis is empty and auto_init is off",
-				      "hint=\"start one relay once with -o auto_init=yes\"");
+			store_trouble_empty(s);
 		s->waiting--;
 		return;
 	}
@@ -247,8 +252,7 @@ static void store_use_init(void *arg, const struct answer *answer)
 	else if (answer->kind == ANSWER_CONFIG && answer->count == 1)
 		s->o.events->foreign(s->o.arg, answer->items[0]);
 	else if (answer->kind == ANSWER_EMPTY)
-		store_trouble(s, "this Redis is empty and auto_init is off",
-			      "hint=\"start one relay once with -o auto_init=yes\"");
+		store_trouble_empty(s);
 	else if (answer->kind != ANSWER_UNKNOWN)
 		store_trouble(s, "a partition cannot be initialised", "");
 	if (s->state == STORE_PARTITIONS)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "relay/track.h"
 
+#include "relay/backoff.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -90,9 +92,7 @@ size_t track_drop_waiting(struct track *t, size_t *count)
 
 void track_pause(struct track *t, int64_t now_ms)
 {
-	t->backoff_ms = t->backoff_ms ? 2 * t->backoff_ms : TRACK_PAUSE_MIN_MS;
-	if (t->backoff_ms > TRACK_PAUSE_MAX_MS)
-		t->backoff_ms = TRACK_PAUSE_MAX_MS;
+	t->backoff_ms = backoff_next_ms(t->backoff_ms, TRACK_PAUSE_MIN_MS, TRACK_PAUSE_MAX_MS);
 	t->delayed_until_ms = now_ms + t->backoff_ms;
 }
 

@@ -75,6 +75,37 @@ static void test_all_other_errors_may_hide_anything(void **state)
 	assert_int_equal(answer_unknown().kind, ANSWER_UNKNOWN);
 }
 
+static void test_a_number_is_decimal_digits_and_nothing_else(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+		uint64_t value;
+	} cases[] = {
+		{ "0", true, 0 },
+		{ "490000", true, 490000 },
+		{ "18446744073709551615", true, UINT64_MAX },
+		{ "", false, 0 },
+		{ "-1", false, 0 },
+		{ " 1", false, 0 },
+		{ "1 ", false, 0 },
+		{ "1e3", false, 0 },
+		{ "0x10", false, 0 },
+		{ "000000000000000000001", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct slice words[] = { slice_text("OK"), slice_text(cases[i].text) };
+		struct answer a = answer_of_words(words, 2);
+		uint64_t value = 4711;
+
+		assert_int_equal(answer_number(&a, 0, &value), cases[i].good);
+		assert_int_equal(value, cases[i].good ? cases[i].value : 4711);
+		assert_false(answer_number(&a, 1, &value));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +113,7 @@ int main(void)
 		cmocka_unit_test(test_an_unknown_word_or_none_is_an_error_of_ours),
 		cmocka_unit_test(test_errors_that_say_nothing_was_run),
 		cmocka_unit_test(test_all_other_errors_may_hide_anything),
+		cmocka_unit_test(test_a_number_is_decimal_digits_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
