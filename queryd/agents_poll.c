@@ -41,15 +41,17 @@ static void on_page(void *arg, int status, const redisReply *reply)
 	struct agents_poll *p = arg;
 
 	p->walking = false;
-	if (status < 0 || !take_page(p, reply))
+	if (status < 0 || redis_view(p->redis).generation != p->generation || !take_page(p, reply))
 		return;
 	if (strcmp(p->cursor, "0") != 0) {
 		ask(p);
 		return;
 	}
 	/* Short of memory: the last walk stays. */
-	if (agents_commit(p->agents) == 0)
-		p->loaded = true;
+	if (agents_commit(p->agents) < 0)
+		return;
+	p->loaded = true;
+	p->read_generation = p->generation;
 }
 
 static void ask(struct agents_poll *p)
@@ -64,13 +66,14 @@ static void ask(struct agents_poll *p)
 
 bool agents_poll_loaded(const struct agents_poll *p)
 {
-	return p->loaded;
+	return p->loaded && redis_view(p->redis).generation == p->read_generation;
 }
 
 void agents_poll_tick(struct agents_poll *p)
 {
 	if (p->walking || !redis_is_up(p->redis))
 		return;
+	p->generation = redis_view(p->redis).generation;
 	(void)strcpy(p->cursor, "0");
 	agents_begin(p->agents);
 	ask(p);

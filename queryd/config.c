@@ -72,6 +72,12 @@ static const struct conf_row rows[] = {
 	  .help = "where the numbers are: redis://[[user]:password@]host:port/db, unix:///path, "
 		  "sentinel://[[user]:password@]host:port,.../name/db or "
 		  "cluster://[[user]:password@]host:port,..." },
+	{ .key = "stale_ok", .type = CONF_BOOL, ROW(stale_ok), .fallback = "no",
+	  .help = "read from a replica where one is in step, and from the master else; answers then say "
+		  "how old they may be, by Hourglass-Stale. Of a Cluster masters are read all the same" },
+	{ .key = "stale_max", .type = CONF_MS, ROW(stale_max_ms), .fallback = "60s",
+	  .min = 2000, .max = 3600000,
+	  .help = "what is older is not read, for stale_ok; so long too answers go on without a master" },
 	{ .key = "max_connections", .type = CONF_INT, ROW(max_connections), .fallback = "4000",
 	  .min = 1, .max = 60000,
 	  .help = "HTTP connections at once; further ones wait until one ends" },

@@ -16,6 +16,8 @@
 struct config {
 	char *listen;
 	char *redis;
+	bool stale_ok;
+	int64_t stale_max_ms;
 	int64_t max_connections;
 	int64_t slow_client_ms;
 	int64_t agent_gone_after_ms;

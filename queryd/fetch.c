@@ -33,6 +33,8 @@ struct fetch {
 	size_t at_command; /* of the round: the next one to look at */
 	bool lasting;      /* only those that come last are left */
 	size_t outstanding;
+	struct redis_view read; /* what it reads, as it was when it began */
+	unsigned tries;
 	int status;
 };
 
@@ -59,6 +61,16 @@ uint64_t fetches_shared(const struct fetches *f)
 	return f->shares.joined;
 }
 
+uint64_t fetches_again(const struct fetches *f)
+{
+	return f->again;
+}
+
+struct redis_view fetches_read(const struct fetches *f)
+{
+	return f->read;
+}
+
 const struct fleet *fetch_fleet(const struct fetch *f)
 {
 	return f->all->fleet;
@@ -76,6 +88,7 @@ static void answer(struct fetch *f, int status)
 	if (f->next)
 		f->next->at = f->at;
 	f->all->count--;
+	f->all->read = f->read;
 	done(f->arg, status, status == 0 ? f->work : NULL);
 }
 
@@ -187,8 +200,42 @@ static int send_round(struct fetch *f)
 	}
 	f->at_command = 0;
 	f->lasting = false;
+	f->status = 0;
 	send_more(f);
 	return f->status;
+}
+
+/* What is read from now on. Who asks another server shares nothing with those before. */
+static struct redis_view look(struct fetches *all)
+{
+	struct redis_view view = redis_view(all->redis);
+
+	if (view.generation != all->generation)
+		fetches_end_turn(all);
+	all->generation = view.generation;
+	return view;
+}
+
+/* Another server is read than when the fetch began. What the last one did not answer, or refused, the next
+ * one may give. */
+static bool must_begin_again(struct fetch *f)
+{
+	bool lost = f->status == ERR_STORE_DOWN || f->status == ERR_STORE_ERROR;
+
+	return f->done && (f->status == 0 || lost) &&
+	       look(f->all).generation != f->read.generation;
+}
+
+static int begin_again(struct fetch *f)
+{
+	int status;
+
+	if (!redis_is_up(f->all->redis) || ++f->tries == FETCH_TRIES)
+		return ERR_STORE_DOWN;
+	f->all->again++;
+	f->read = look(f->all);
+	status = f->verbs->again(f->work);
+	return status ? status : send_round(f);
 }
 
 /* The round is answered: the next one, or the end. */
@@ -196,7 +243,9 @@ static void run_rounds(struct fetch *f)
 {
 	int more;
 
-	if (f->done && f->status == 0) {
+	if (must_begin_again(f)) {
+		f->status = begin_again(f);
+	} else if (f->done && f->status == 0) {
 		more = f->verbs->step(f->work);
 		f->status = more > 0 ? send_round(f) : more;
 	}
@@ -230,6 +279,7 @@ void fetch_start(struct fetches *all, const struct fetch_verbs *verbs, void *wor
 		f->next->at = &f->next;
 	all->open = f;
 	all->count++;
+	f->read = look(all);
 	f->status = send_round(f);
 	if (f->outstanding > 0)
 		return;

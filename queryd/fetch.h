@@ -7,6 +7,10 @@
  * (fetch_share.h). Each fetch has a deadline: when it passes, its owner is told at once, and what is
  * still on its way is dropped when it comes. Without a connection a fetch ends at once. Nothing
  * is kept between fetches; many run at the same time.
+ *
+ * Where replicas are read (redis_view), what a work takes in must all be of one server: when another has taken
+ * its place, or it may have lost something, the work begins again with the next one, FETCH_TRIES times at
+ * most and within its deadline. So nothing is ever concluded from a manifest here and cells there.
  */
 #ifndef QUERYD_FETCH_H
 #define QUERYD_FETCH_H
@@ -20,6 +24,7 @@
 #include <stdint.h>
 
 #define FETCH_WINDOW 64
+#define FETCH_TRIES  5
 
 struct fetch;
 
@@ -29,6 +34,9 @@ struct fetches {
 	const struct fleet *fleet;
 	struct fetch *open; /* newest first */
 	struct fetch_shares shares;
+	uint64_t generation;     /* of redis_view: of the reads that are shared */
+	uint64_t again;
+	struct redis_view read;  /* of the fetch that is being answered */
 	uint64_t count;
 };
 
@@ -45,6 +53,8 @@ struct fetch_verbs {
 	bool (*put)(void *work, size_t index, const redisReply *reply);
 	/* All are answered. 1: another round, 0: done, negative: why it failed. */
 	int (*step)(void *work);
+	/* Forgets all answers, and goes back to the first round. 0, -ENOMEM. */
+	int (*again)(void *work);
 	void (*free)(void *work);
 };
 
@@ -68,6 +78,12 @@ void fetches_end_turn(struct fetches *f);
 
 /* Reads that were not sent, because another was on its way. */
 uint64_t fetches_shared(const struct fetches *f);
+
+/* Fetches that were begun again. */
+uint64_t fetches_again(const struct fetches *f);
+
+/* Within `done` of a work that is done: the server that all of it was read from. */
+struct redis_view fetches_read(const struct fetches *f);
 
 /* Ends those whose deadline has passed at now_ms. */
 void fetches_sweep(struct fetches *f, uint64_t now_ms);

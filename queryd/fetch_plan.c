@@ -152,6 +152,11 @@ static int step(void *work)
 	return fetch_status(status, plan_error(work));
 }
 
+static int again(void *work)
+{
+	return plan_again(work);
+}
+
 static void free_plan(void *work)
 {
 	plan_free(work);
@@ -163,5 +168,6 @@ const struct fetch_verbs fetch_plan = {
 	.send = send_command,
 	.put = put_reply,
 	.step = step,
+	.again = again,
 	.free = free_plan,
 };

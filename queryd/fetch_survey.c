@@ -84,6 +84,11 @@ static int step(void *work)
 	return fetch_status(status, survey_error(work));
 }
 
+static int again(void *work)
+{
+	return survey_again(work);
+}
+
 static void free_survey(void *work)
 {
 	survey_free(work);
@@ -95,5 +100,6 @@ const struct fetch_verbs fetch_survey = {
 	.send = send_command,
 	.put = put_reply,
 	.step = step,
+	.again = again,
 	.free = free_survey,
 };

@@ -28,6 +28,7 @@ struct metrics {
 	tally_count seconds[METRICS_BUCKETS]; /* not cumulative */
 	tally_count microseconds;             /* their sum */
 	tally_count cells, cell_bytes, retries, shared;
+	tally_count stale, again, replica, age_s;
 	tally_count cache_hits, cache_misses, cache_stale, cache_evictions, cache_passed;
 	tally_count cache_entries, cache_bytes;
 	tally_count in_flight, redis_up, partitions, kept_hours, names, names_dropped, agents;

@@ -28,6 +28,14 @@ void names_pass_restart(struct names_pass *p)
 	p->passes = WHOLE_PASSES;
 }
 
+void names_pass_turn(struct names_pass *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->partitions; i++)
+		p->parts[i].quiet = 0;
+}
+
 bool names_pass_whole(const struct names_pass *p)
 {
 	return p->whole;

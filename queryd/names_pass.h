@@ -56,6 +56,10 @@ void names_pass_init(struct names_pass *p); /* the first pass will be a whole on
 
 void names_pass_restart(struct names_pass *p); /* the next pass will be a whole one */
 
+/* Another server is asked from now on, which has all that the last one had: seconds that were over may not
+ * be. */
+void names_pass_turn(struct names_pass *p);
+
 /* Begins a pass; now_ms is of a clock that never goes back. None is under way. */
 void names_pass_begin(struct names_pass *p, uint32_t partitions, int64_t now_ms);
 

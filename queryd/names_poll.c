@@ -25,6 +25,11 @@ bool names_poll_loaded(const struct names_poll *p)
 	return p->loaded;
 }
 
+uint64_t names_poll_generation(const struct names_poll *p)
+{
+	return p->read_generation;
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 /* One name and its second. False without memory, or when it is none. */
@@ -193,6 +198,7 @@ static void on_replaced(struct aside_job *job, bool late)
 		return;
 	}
 	names_pass_end(&p->pass, life_monotonic_ms());
+	p->read_generation = p->generation;
 	p->loaded = true;
 	start_job(p, forget, on_forgotten);
 }
@@ -207,6 +213,7 @@ static void end_pass(struct names_poll *p)
 		names_merge_take(p->names, NAMES_ADD, &p->merge);
 		start_job(p, merge, on_merged);
 	} else {
+		p->read_generation = p->generation;
 		p->busy = false;
 	}
 }
@@ -215,6 +222,7 @@ static bool is_lost(const struct names_poll *p)
 {
 	/* While names were merged nobody told that the connection is. */
 	return p->failed || !p->redis || !redis_is_up(p->redis) ||
+	       redis_view(p->redis).generation != p->generation ||
 	       fleet_partitions(p->fleet) != p->pass.partitions;
 }
 
@@ -252,6 +260,21 @@ void names_poll_init(struct names_poll *p, struct redis *redis, const struct fle
 	names_pass_init(&p->pass);
 }
 
+/* A master has what its replica has, and may have more of the last second. The other way round
+ * there may be less, so that seconds that were over are not. */
+static void look_at_server(struct names_poll *p)
+{
+	struct redis_view view = redis_view(p->redis);
+
+	if (view.generation == p->generation)
+		return;
+	p->generation = view.generation;
+	if (view.replica)
+		names_poll_restart(p);
+	else
+		names_pass_turn(&p->pass);
+}
+
 void names_poll_tick(struct names_poll *p)
 {
 	uint32_t partitions = fleet_partitions(p->fleet);
@@ -260,6 +283,7 @@ void names_poll_tick(struct names_poll *p)
 		return;
 	p->busy = true;
 	p->failed = false;
+	look_at_server(p);
 	names_pass_begin(&p->pass, partitions, life_monotonic_ms());
 	go_on(p);
 }

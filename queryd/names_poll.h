@@ -3,7 +3,8 @@
  *
  * Once a second it asks every partition's `nf` (names by the second first seen) for what is
  * new, after each connect and every hour for all, which also forgets names that Redis has
- * forgotten; names_pass.h decides what to ask. What has come is merged
+ * forgotten; names_pass.h decides what to ask. A pass is of one server (redis_view); when a replica is read from now
+ * on, whose last seconds are earlier ones, the next pass asks for all. What has come is merged
  * beside the loop (aside.h), tens of thousands of names at a time; meanwhile nothing more is asked
  * for, so that few more names ever wait.
  */
@@ -37,6 +38,8 @@ struct names_poll {
 	struct aside *aside;
 	struct aside_job job;
 	struct names_merge merge;
+	uint64_t generation;      /* of redis_view: of the pass under way, or the last one */
+	uint64_t read_generation; /* of the last one that was read to its end */
 	bool busy;    /* a pass is under way, or its last job */
 	bool merging; /* the job is under way */
 	bool failed;
@@ -58,5 +61,8 @@ void names_poll_stop(struct names_poll *p);
 
 /* Whether the names have been read whole once. */
 bool names_poll_loaded(const struct names_poll *p);
+
+/* Of redis_view: the server whose names are all known, but for those of the last second or two. */
+uint64_t names_poll_generation(const struct names_poll *p);
 
 #endif

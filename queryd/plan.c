@@ -57,7 +57,13 @@ static int start(struct plan *p)
 {
 	int status;
 
-	p->next_hour = p->from_hour;
+	p->from_hour = p->next_hour = p->asked_from_hour;
+	p->to_hour = p->asked_to_hour;
+	p->kinds = p->asked;
+	gauge_trail_init(&p->trail);
+	plan_window_init(&p->main, plan_key(p), p->settings.cache);
+	plan_window_init(&p->back, plan_key(p), p->settings.cache);
+	plan_window_init(&p->days, plan_key(p), p->settings.cache);
 	if (p->route != ROUTE_KEY && p->route != ROUTE_MOVING)
 		return plan_start_next(p);
 	p->phase = PHASE_NAMES;
@@ -80,15 +86,11 @@ int plan_new(const struct route_request *request, const struct plan_settings *se
 	p->stat = request->stat;
 	p->kind = request->kind;
 	p->step = request->step;
-	p->from_hour = request->from_hour;
-	p->to_hour = request->to_hour;
+	p->asked_from_hour = request->from_hour;
+	p->asked_to_hour = request->to_hour;
 	p->settings = *settings;
 	p->last_count = request->limit;
-	p->asked = p->kinds = kinds_with(request);
-	gauge_trail_init(&p->trail);
-	plan_window_init(&p->main, plan_key(p), settings->cache);
-	plan_window_init(&p->back, plan_key(p), settings->cache);
-	plan_window_init(&p->days, plan_key(p), settings->cache);
+	p->asked = kinds_with(request);
 	if (!p->key || start(p) < 0) {
 		plan_free(p);
 		return -ENOMEM;
@@ -107,18 +109,48 @@ static void drop_kind(struct plan *p, size_t kind)
 	p->points[kind] = (struct plan_points){ 0 };
 }
 
-void plan_free(struct plan *p)
+/* Frees what was found. */
+static void release(struct plan *p)
 {
 	size_t i;
 
-	if (!p)
-		return;
 	for (i = 0; i < STAT_KINDS; i++)
 		drop_kind(p, i);
 	plan_window_release(&p->main);
 	plan_window_release(&p->back);
 	plan_window_release(&p->days);
 	window_release(&p->last);
+}
+
+int plan_again(struct plan *p)
+{
+	struct plan_costs costs = plan_costs(p);
+
+	release(p);
+	*p = (struct plan){
+		.key = p->key,
+		.key_size = p->key_size,
+		.route = p->route,
+		.stat = p->stat,
+		.kind = p->kind,
+		.step = p->step,
+		.asked_from_hour = p->asked_from_hour,
+		.asked_to_hour = p->asked_to_hour,
+		.settings = p->settings,
+		.round = { p->round.list, 0, p->round.capacity },
+		.asked = p->asked,
+		.last_count = p->last_count,
+	};
+	p->error = start(p);
+	p->main.costs = costs;
+	return p->error;
+}
+
+void plan_free(struct plan *p)
+{
+	if (!p)
+		return;
+	release(p);
 	free(p->round.list);
 	free(p->key);
 	free(p);

@@ -79,6 +79,9 @@ struct plan_settings {
 int plan_new(const struct route_request *request, const struct plan_settings *settings,
 	     struct plan **out) __attribute__((warn_unused_result));
 
+/* Forgets all answers: starts over with the first commands, for another server. 0, -ENOMEM. */
+int plan_again(struct plan *p) __attribute__((warn_unused_result));
+
 /* Frees it. NULL is allowed. */
 void plan_free(struct plan *p);
 

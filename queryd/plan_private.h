@@ -35,6 +35,7 @@ struct plan {
 	struct stat_asked stat;
 	enum kind kind;
 	enum route_step step;
+	int64_t asked_from_hour, asked_to_hour;
 	int64_t from_hour, to_hour, next_hour;
 	int64_t stop_hour; /* hours are read up to here; then days again, or the end */
 	struct plan_settings settings;

@@ -95,12 +95,6 @@ bool queryd_knows_names(struct queryd *q, struct http_request *request, unsigned
 	return false;
 }
 
-struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour)
-{
-	return agents_judge(&q->agents, to_hour * HOUR_SECONDS * 1000, life_wall_ms(),
-			    q->config->agent_gone_after_ms);
-}
-
 int64_t queryd_retention_hours(const struct queryd *q)
 {
 	return fleet_retention_hours(&q->fleet, q->config->retention_hours);
@@ -137,10 +131,21 @@ static unsigned answer_health(struct queryd *q, struct http_request *request, bo
 	return respond_json(request, &q->responder, 200, &body);
 }
 
+static void refresh_view(struct queryd *q)
+{
+	struct redis_view view = redis_view(q->redis);
+
+	tally_set(&q->metrics.replica, redis_is_up(q->redis) && view.replica);
+	tally_set(&q->metrics.age_s,
+		  view.replica ? (uv_now(&q->loop) - (uint64_t)view.fresh_ms + 999) / 1000 : 0);
+}
+
 static void refresh_gauges(struct queryd *q)
 {
 	tally_set(&q->metrics.in_flight, q->fetches.count);
 	tally_set(&q->metrics.shared, fetches_shared(&q->fetches));
+	tally_set(&q->metrics.again, fetches_again(&q->fetches));
+	refresh_view(q);
 	tally_set(&q->metrics.redis_up, redis_is_up(q->redis));
 	tally_set(&q->metrics.partitions, fleet_partitions(&q->fleet));
 	tally_set(&q->metrics.kept_hours, (uint64_t)fleet_retention_hours(&q->fleet, 0));
@@ -270,12 +275,24 @@ static void on_redis_down(void *arg, int reason)
 	life_status(&q->life, "Redis cannot be reached");
 }
 
+/* Nothing is complete before the watermarks of another server are read. */
+static void follow_server(struct queryd *q)
+{
+	uint64_t generation = redis_view(q->redis).generation;
+
+	if (generation == q->generation)
+		return;
+	q->generation = generation;
+	agents_poll_tick(&q->agents_poll);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct queryd *q = timer->data;
 
 	fetches_sweep(&q->fetches, uv_now(&q->loop));
 	local_tick(q);
+	follow_server(q);
 	if (q->drain_by_ms > 0 && life_monotonic_ms() > q->drain_by_ms) {
 		log_warn("drain_late", "requests=%llu", (unsigned long long)q->fetches.count);
 		uv_stop(&q->loop);
@@ -350,10 +367,17 @@ static int start_redis(struct queryd *q)
 		.down = on_redis_down,
 		.changed = on_redis_changed,
 	};
-	int status = redis_open(&q->loop, q->config->redis, NULL, &events, q, &q->redis);
+	const struct redis_options options = {
+		.stale_max_ms = q->config->stale_ok ? q->config->stale_max_ms : 0,
+		/* One that hangs is left in time to ask the master, within the same read_timeout. */
+		.stale_timeout_ms = (uint64_t)q->config->read_timeout_ms / 2,
+	};
+	int status = redis_open(&q->loop, q->config->redis, &options, &events, q, &q->redis);
 
 	if (status < 0)
 		return status;
+	if (q->config->stale_ok && redis_url_kind(q->config->redis) == REDIS_CLUSTER)
+		log_warn("stale_ok_ignored", "reason=\"the masters of a Cluster are read\"");
 	fleet_init(&q->fleet, q->redis, on_fleet_known, q);
 	fetches_init(&q->fetches, q->redis, &q->fleet);
 	agents_init(&q->agents);

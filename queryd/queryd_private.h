@@ -43,6 +43,7 @@ struct queryd {
 	uv_timer_t timer;
 	uv_prepare_t prepare; /* before a turn's commands leave */
 	unsigned ticks;
+	uint64_t generation; /* of redis_view: what watermarks are read for */
 	int64_t drain_by_ms; /* 0: not draining */
 	struct responder responder;
 	struct metrics metrics;
@@ -67,8 +68,22 @@ unsigned queryd_refuse_store(struct queryd *q, struct http_request *request, int
 /* Whether Redis can be asked and the names are known; else refuses, and *sent is the status. */
 bool queryd_knows_names(struct queryd *q, struct http_request *request, unsigned *sent);
 
-/* Whether a span is complete. */
-struct agents_verdict queryd_verdict(struct queryd *q, int64_t to_hour);
+/* What watermarks say of a span, and of which server they are. */
+struct queryd_vouch {
+	struct agents_verdict verdict;
+	uint64_t generation; /* of redis_view */
+};
+
+/* Judges a span; before its data is asked for, so that the watermarks are older than what they vouch
+ * for. names: of an answer that chose its keys, names_poll_generation() at that time; else NULL. */
+struct queryd_vouch queryd_vouch(struct queryd *q, int64_t to_hour, const uint64_t *names);
+
+/* Within a fetch's `done`, before the answer: takes what vouches for another server's data back, says how
+ * old the data may be, and counts that. vouch may be NULL. */
+void queryd_read(struct queryd *q, struct http_request *request, struct queryd_vouch *vouch);
+
+/* Before an answer of names alone: says how old they may be. */
+void queryd_read_names(struct queryd *q, struct http_request *request);
 
 /* What one answer may cost. */
 struct query_limits queryd_limits(const struct queryd *q);

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define HEADERS_MAX    10
+#define HEADERS_MAX    11
 #define REFUSAL_BYTES  8192
 #define PACK_WAIT_MS   2000 /* what has waited longer is sent plain */
 #define JSON_TYPE      "application/json"
@@ -67,9 +67,12 @@ static void send_reply(struct http_request *request, const struct responder *to,
 	headers[count++] = (struct http_header){
 		"Vary", config->cors_origins[0] ? "Accept-Encoding, Origin" : "Accept-Encoding",
 	};
-	if (origin && config_allows_origin(config, origin))
+	if (origin && config_allows_origin(config, origin)) {
 		headers[count++] =
 			(struct http_header){ "Access-Control-Allow-Origin", origin };
+		headers[count++] =
+			(struct http_header){ "Access-Control-Expose-Headers", "Hourglass-Stale" };
+	}
 	http_reply(request, reply->status, reply->type, body, headers, count);
 }
 

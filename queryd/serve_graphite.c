@@ -85,6 +85,7 @@ static void on_fetched(void *arg, int status, void *survey)
 
 	if (status == 0) {
 		queryd_costs(r->queryd, survey_costs(survey));
+		queryd_read(r->queryd, r->request, NULL);
 		sent = answer_render(r->queryd, r->request, r->render, survey);
 	} else {
 		sent = queryd_refuse_store(r->queryd, r->request, status, &log);
@@ -210,6 +211,7 @@ static void on_found(struct aside_job *job, bool late)
 	unsigned sent;
 
 	if (status == 0) {
+		queryd_read_names(q, s->request);
 		sent = respond_json(s->request, &q->responder, 200, &s->body);
 	} else {
 		buf_release(&s->body);

@@ -47,6 +47,7 @@ static void on_listed(struct aside_job *job, bool late)
 		buf_release(&l->body);
 		sent = queryd_refuse_store(q, l->request, -EBUSY, NULL);
 	} else {
+		queryd_read_names(q, l->request);
 		sent = respond_json(l->request, &q->responder, 200, &l->body);
 	}
 	queryd_count(q, ROUTE_KEYS, sent, l->begun_ns);
@@ -65,8 +66,10 @@ unsigned serve_keys(struct queryd *q, struct http_request *request,
 	if (!names_poll_loaded(&q->names_poll) && !queryd_knows_names(q, request, &sent))
 		return sent;
 	buf_init(&body, (size_t)q->config->max_answer);
-	if (put_page(asked, keys, QUERYD_FEW_NAMES, &body))
+	if (put_page(asked, keys, QUERYD_FEW_NAMES, &body)) {
+		queryd_read_names(q, request);
 		return respond_json(request, &q->responder, 200, &body);
+	}
 	l = calloc(1, sizeof(*l));
 	if (l)
 		l->keys = scope_hold(keys);

@@ -16,6 +16,8 @@ struct many {
 	struct ledger ledger;
 	uint64_t begun_ns;
 	uint64_t deadline_ms;
+	uint64_t names_generation; /* of the names that keys are chosen from */
+	struct queryd_vouch vouch;
 	/* While the names are looked through: */
 	struct scope_keys *keys;
 	struct query_limits limits;
@@ -50,7 +52,7 @@ static int put_top(struct many *m, const struct survey *survey, struct buf *body
 
 static int put_answer(struct many *m, const struct survey *survey, struct buf *body)
 {
-	struct agents_verdict verdict = queryd_verdict(m->queryd, m->asked.to_hour);
+	const struct agents_verdict verdict = m->vouch.verdict;
 	int status = 0;
 
 	if (m->asked.route == ROUTE_QUERY) {
@@ -76,6 +78,7 @@ static void on_fetched(void *arg, int status, void *survey)
 	buf_init(&body, (size_t)q->config->max_answer);
 	if (status == 0) {
 		queryd_costs(q, survey_costs(survey));
+		queryd_read(q, m->request, &m->vouch);
 		status = put_answer(m, survey, &body);
 	}
 	if (status == 0) {
@@ -120,6 +123,7 @@ static void on_built(struct aside_job *job, bool late)
 				      queryd_retention_hours(q));
 	}
 	if (status == 0) {
+		m->vouch = queryd_vouch(q, m->asked.to_hour, &m->names_generation);
 		fetch_start(&q->fetches, &fetch_survey, m->survey, m->deadline_ms, on_fetched, m);
 		return;
 	}
@@ -161,6 +165,7 @@ unsigned serve_many(struct queryd *q, struct http_request *request,
 	m->request = request;
 	m->asked = *asked;
 	m->begun_ns = begun_ns;
+	m->names_generation = names_poll_generation(&q->names_poll);
 	m->deadline_ms = uv_now(&q->loop) + (uint64_t)q->config->query_timeout_ms;
 	m->limits = queryd_limits(q);
 	m->now_second = life_wall_ms() / 1000;

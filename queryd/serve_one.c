@@ -16,6 +16,7 @@ struct question {
 	struct queryd *queryd;
 	struct http_request *request;
 	struct answer_about about;
+	struct queryd_vouch vouch;
 	enum kind kind; /* as asked for; 0: any */
 	int64_t now_second;
 	uint64_t begun_ns;
@@ -31,11 +32,12 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 	struct buf body;
 
 	about->key = plan_key(plan);
+	queryd_read(q, question->request, &question->vouch);
 	if (result.outcome != PLAN_VALUE) {
 		answer_explain(&why, about, &result);
 		return respond_refusal(question->request, &q->responder, &why);
 	}
-	about->verdict = queryd_verdict(q, about->to_hour);
+	about->verdict = question->vouch.verdict;
 	buf_init(&body, (size_t)q->config->max_answer);
 	buf_reserve(&body, ONE_BYTES);
 	answer_result(&body, about, &result);
@@ -88,6 +90,7 @@ unsigned serve_one(struct queryd *q, struct http_request *request,
 		.begun_ns = begun_ns,
 		.kind = asked->kind,
 		.now_second = settings.now_second,
+		.vouch = queryd_vouch(q, asked->to_hour, NULL),
 		.about = {
 			.key = plan_key(plan),
 			.route = asked->route,

@@ -226,6 +226,33 @@ int survey_start(struct survey *s, uint32_t partitions, int64_t retention_hours)
 	return status ? status : start_batch(s);
 }
 
+int survey_again(struct survey *s)
+{
+	size_t i;
+
+	survey_batch_release(&s->main);
+	survey_batch_release(&s->hours);
+	for (i = 0; i < s->group_count; i++) {
+		struct survey_group *group = &s->groups[i];
+		plan_fold_release(&group->span);
+		plan_fold_release(&group->total);
+		group->span = (struct plan_fold){ 0 };
+		group->last_hour = 0;
+		plan_fold_start(&group->total, group->kind, s->settings.from_hour,
+				s->settings.to_hour, s->settings.now_second);
+	}
+	for (i = 0; i < s->output_count; i++)
+		s->outputs[i].count = 0;
+	for (i = 0; i < s->trailed; i++)
+		gauge_trail_init(s->members[i].trail);
+	s->command_count = s->next_part = 0;
+	s->next_offset = 0;
+	s->costs = (struct plan_costs){ 0 }; /* what it may read is counted anew */
+	survey_strands_init(s);
+	s->error = start_batch(s);
+	return s->error;
+}
+
 const struct survey_command *survey_commands(const struct survey *s, size_t *count)
 {
 	*count = s->command_count;

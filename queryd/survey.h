@@ -81,6 +81,9 @@ void survey_use_cache(struct survey *s, struct cache *cache);
 int survey_start(struct survey *s, uint32_t partitions, int64_t retention_hours)
 	__attribute__((warn_unused_result));
 
+/* Forgets all answers: starts over with the first commands, for another server. 0, -ENOMEM. */
+int survey_again(struct survey *s) __attribute__((warn_unused_result));
+
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
 struct survey_command {

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#define HTTP_ADDED_SIZE 24 /* of a value, with its terminator */
+
 struct http_server;
 struct http_request;
 
@@ -82,6 +84,10 @@ struct http_header {
  * `Content-Type` is type. */
 void http_reply(struct http_request *r, unsigned status, const char *type, struct buf *body,
 		const struct http_header *headers, size_t header_count);
+
+/* One header more that the reply will have, whoever replies. name is static, value shorter than
+ * HTTP_ADDED_SIZE; both are replaced by a second one. */
+void http_add_header(struct http_request *r, const char *name, const char *value);
 
 /* http_reply with a constant text, as text/plain. */
 void http_reply_text(struct http_request *r, unsigned status, const char *text);

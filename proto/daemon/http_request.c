@@ -39,6 +39,8 @@ struct http_request {
 	bool suspended;
 	void (*local)(void *arg, unsigned status, struct slice body); /* or NULL */
 	void *local_arg;
+	struct http_header added; /* name NULL: none */
+	char added_value[HTTP_ADDED_SIZE];
 	size_t path_size;
 	char uri[]; /* as it was sent: path, `?`, query */
 };
@@ -289,6 +291,15 @@ static void request_add_headers(struct http_request *r, const char *type,
 	r->response = NULL;
 }
 
+void http_add_header(struct http_request *r, const char *name, const char *value)
+{
+	size_t size = strlen(value);
+
+	assert(size < sizeof(r->added_value));
+	memcpy(r->added_value, value, size + 1);
+	r->added = (struct http_header){ name, r->added_value };
+}
+
 static void request_reply_local(struct http_request *r, unsigned status, struct buf *body)
 {
 	uint8_t *bytes;
@@ -323,6 +334,8 @@ void http_reply(struct http_request *r, unsigned status, const char *type, struc
 		request_set_response(r, status, bytes, size);
 		if (r->response != NULL)
 			request_add_headers(r, type, headers, header_count);
+		if (r->response != NULL && r->added.name != NULL)
+			MHD_add_response_header(r->response, r->added.name, r->added.value);
 	}
 	http_slow_send(http_server_slow(r->server), r->connection, size);
 	http_server_replied(r->server);

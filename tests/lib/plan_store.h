@@ -169,20 +169,27 @@ static inline void plan_store_answer_one(struct plan_store *s, struct plan *plan
 	}
 }
 
+/* Answers a plan's round. */
+static inline void plan_store_answer(struct plan_store *s, struct plan *plan)
+{
+	size_t count, i;
+	const struct plan_command *commands = plan_commands(plan, &count);
+
+	assert_true(count > 0);
+	s->most_commands = count > s->most_commands ? count : s->most_commands;
+	for (i = 0; i < count; i++)
+		plan_store_answer_one(s, plan, i, &commands[i]);
+}
+
 /* Runs a plan to its end. */
 static inline enum plan_status plan_store_run(struct plan_store *s, struct plan *plan)
 {
 	enum plan_status status = PLAN_MORE;
-	size_t count, i;
 
 	s->rounds = s->manifests = 0;
 	s->most_commands = 0;
 	while (status == PLAN_MORE) {
-		const struct plan_command *commands = plan_commands(plan, &count);
-		assert_true(count > 0);
-		s->most_commands = count > s->most_commands ? count : s->most_commands;
-		for (i = 0; i < count; i++)
-			plan_store_answer_one(s, plan, i, &commands[i]);
+		plan_store_answer(s, plan);
 		status = plan_step(plan);
 		s->rounds++;
 	}

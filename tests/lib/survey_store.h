@@ -122,27 +122,34 @@ static inline void survey_store_cells(struct survey_store *s, struct survey *sur
 	}
 }
 
+/* Answers a survey's round. */
+static inline void survey_store_answer(struct survey_store *s, struct survey *survey)
+{
+	size_t count, cells, i;
+	const struct survey_command *commands = survey_commands(survey, &count);
+
+	for (cells = 0, i = 0; i < count; i++) {
+		if (s->hook)
+			s->hook(s, s->rounds, &commands[i]);
+		if (commands[i].cells)
+			survey_store_cells(s, survey, i, &commands[i]);
+		else
+			survey_store_manifest(s, survey, i, &commands[i]);
+		cells += commands[i].count;
+	}
+	s->asked += cells;
+	s->most_cells = cells > s->most_cells ? cells : s->most_cells;
+}
+
 /* Runs a survey to its end. */
 static inline enum plan_status survey_store_run(struct survey_store *s, struct survey *survey)
 {
 	enum plan_status status = PLAN_MORE;
-	size_t count, cells, i;
 
 	s->rounds = s->manifests = s->days = 0;
 	s->asked = 0;
 	while (status == PLAN_MORE) {
-		const struct survey_command *commands = survey_commands(survey, &count);
-		for (cells = 0, i = 0; i < count; i++) {
-			if (s->hook)
-				s->hook(s, s->rounds, &commands[i]);
-			if (commands[i].cells)
-				survey_store_cells(s, survey, i, &commands[i]);
-			else
-				survey_store_manifest(s, survey, i, &commands[i]);
-			cells += commands[i].count;
-		}
-		s->asked += cells;
-		s->most_cells = cells > s->most_cells ? cells : s->most_cells;
+		survey_store_answer(s, survey);
 		status = survey_step(survey);
 		s->rounds++;
 	}

@@ -58,6 +58,8 @@ static void test_a_reply_may_come_later_with_type_and_headers(void **state)
 	assert_int_equal(f->client.size, 0);
 	buf_init(&body, 100);
 	buf_put_text(&body, "{\"value\":1}");
+	http_add_header(f->held[0], "X-Two", "1");
+	http_add_header(f->held[0], "X-Two", "2");
 	http_reply(f->held[0], 404, "application/json", &body, headers, 2);
 	assert_int_equal(body.size, 0);
 	test_loop_until(&f->t, &f->client.closed);
@@ -65,6 +67,8 @@ static void test_a_reply_may_come_later_with_type_and_headers(void **state)
 	assert_non_null(strstr(f->client.got, "\r\nContent-Type: application/json\r\n"));
 	assert_non_null(strstr(f->client.got, "\r\nETag: \"7\"\r\n"));
 	assert_non_null(strstr(f->client.got, "\r\nX-One: 1\r\n"));
+	assert_non_null(strstr(f->client.got, "\r\nX-Two: 2\r\n"));
+	assert_null(strstr(f->client.got, "X-Two: 1"));
 	assert_non_null(strstr(f->client.got, "\r\n\r\n{\"value\":1}"));
 	assert_int_equal(f->calls, 1);
 	http_pair_finish(f);

@@ -258,6 +258,24 @@ static void a_second_without_anything_new_is_over(void **state)
 	assert_false(q.over);
 }
 
+static void a_second_that_was_over_is_not_at_another_server(void **state)
+{
+	struct names_question q = { .over = false };
+
+	(void)state;
+	setup();
+	come(100, 0, 20);
+	while (!q.over)
+		(void)run(1, 0, &q);
+	come(100, 0, 1);
+	(void)run(1, 0, NULL);
+	assert_false(model.met[20]);
+	names_pass_turn(&pass);
+	(void)run(1, 0, &q);
+	assert_false(q.over);
+	assert_true(model.met[20]);
+}
+
 static void all_is_read_anew_every_hour_and_when_asked_for(void **state)
 {
 	struct names_question q;
@@ -341,6 +359,7 @@ int main(void)
 		cmocka_unit_test(a_pass_begins_where_the_one_before_began_to_end),
 		cmocka_unit_test(names_of_one_second_are_counted_over),
 		cmocka_unit_test(a_second_without_anything_new_is_over),
+		cmocka_unit_test(a_second_that_was_over_is_not_at_another_server),
 		cmocka_unit_test(all_is_read_anew_every_hour_and_when_asked_for),
 		cmocka_unit_test(a_last_second_that_falls_back_is_followed),
 		cmocka_unit_test(whatever_comes_is_met),
