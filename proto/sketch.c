@@ -130,9 +130,16 @@ static int sketch_copy(struct sketch *dst, struct sketch *src)
  * it is made of the whole union, whichever side it came from. */
 static int sketch_merge_exact(struct sketch *dst, const struct sketch *src)
 {
-	for (size_t i = 0; i < src->count; i++)
-		if (sketch_put(dst, src->cells[i].value, src->cells[i].weight) != 0)
+	for (const struct sketch_cell *c = src->cells; c < src->cells + src->count; c++) {
+		size_t place = dst->indexed ? sketch_exact_look_up(dst, c->value) : 0;
+
+		if (place != 0) {
+			dst->cells[place - 1].weight += c->weight;
+			dst->total += c->weight;
+		} else if (sketch_put(dst, c->value, c->weight) != 0) {
 			return -ENOMEM;
+		}
+	}
 	if (dst->count > sketch_exact_limit(dst->grid))
 		sketch_digest_begin(dst);
 	return 0;

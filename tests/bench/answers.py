@@ -195,12 +195,15 @@ def long_ones(queryds, this_hour, today, seconds):
     begin = datetime.datetime.fromtimestamp(merged * 3600, datetime.timezone.utc)
     end = datetime.datetime.fromtimestamp((merged + 1) * 3600, datetime.timezone.utc)
     days = datetime.datetime.fromtimestamp((today - 365) * 86400, datetime.timezone.utc)
-    merge = f"/v1/query?match=m.k*&stat=median&from={begin:%Y-%m-%dT%H}&to={end:%Y-%m-%dT%H}&step=total"
-    wait_for(lambda: http(queryds["none"], merge)[1].get("keys") == MERGED, "all names are read", 120)
+    merge, larger = (f"/v1/query?match={names}*&stat=median&from={begin:%Y-%m-%dT%H}&to={end:%Y-%m-%dT%H}&step=total"
+                     for names in ("m.k", "large.k"))
+    for path in (merge, larger):
+        wait_for(lambda path=path: http(queryds["none"], path)[1].get("keys") == MERGED, "all names are read", 120)
     for what, path in (("30 days of hours of one key (goal 10 ms)", "/one.k0/p99?from=-720h&to=now&step=hour"),
                        ("a year of days of one key (goal 50 ms)",
                         f"/year.k0/p99?from={days:%Y-%m-%d}&to={date}&step=day"),
-                       (f"a merge of {MERGED:,} keys of one hour (goal 100 ms)", merge)):
+                       (f"a merge of {MERGED:,} keys of one hour (goal 100 ms)", merge),
+                       ("the same of 1,000 different samples each", larger)):
         for name, queryd in queryds.items():
             answer = http(queryd, path)[1]
             points = len(answer.get("points", answer.get("groups", [])))
@@ -227,16 +230,17 @@ def bench_answers(seconds, keys=1000000):
         fill(stack, "one.k", 1, "hour", hours[0], HOURS)
         fill(stack, "year.k", 1, "day", today - 365, 365)
         fill(stack, "m.k", MERGED, "hour", this_hour - 2, 1, 1, 1, "names")
+        fill(stack, "large.k", MERGED, "hour", this_hour - 2, 1, 1, 1, "names", "1000")
         used = stack.redis().info("memory")["used_memory"]
         print(f"  {keys:,} keys x {HOURS // STEP} of {HOURS} hours each and more written into Redis, not through "
               f"agents, in {time.monotonic() - began:.0f} s: {used / 1e6:,.0f} MB", flush=True)
         buckets(stack, keys, hours[0])
-        names = {"max_names": keys + MERGED}
+        names = {"max_names": keys + 2 * MERGED}
         queryds = {"cache": stack.start_queryd(**names), "none": stack.start_queryd("plain", cache=0, **names)}
         for thread in os.listdir(f"/proc/{stack.redis_process.pid}/task"):
             os.sched_setaffinity(int(thread), {1 % CORES})
         for queryd in queryds.values():
-            wait_for(lambda: total(queryd, "hourglass_queryd_names") == keys + MERGED, "all names are read", 120)
+            wait_for(lambda: total(queryd, "hourglass_queryd_names") == keys + 2 * MERGED, "all names are read", 120)
         questions = Questions(stack, hours, keys)
         one_hour(stack, queryds, questions, hours, seconds)
         long_ones(queryds, this_hour, today, min(seconds, 5))

@@ -2,9 +2,9 @@
 /*
  * cells.c - cells, manifests and names as relays would have written them, as commands for `redis-cli --pipe`.
  *
- *     cells PREFIX KEYS hour|day FIRST COUNT PARTIALS STEP [names] | redis-cli --pipe
+ *     cells PREFIX KEYS hour|day FIRST COUNT PARTIALS STEP [names [VALUES]] | redis-cli --pipe
  *
- * Keys PREFIX0, PREFIX1... with VALUES samples an hour (day), in each of PARTIALS partials, in those of
+ * Keys PREFIX0, PREFIX1... with VALUES (8) samples an hour (day), in each of PARTIALS partials, in those of
  * COUNT hours (days) from FIRST on, a number of hours (days) since 1970, where
  *
  *     (hour - FIRST) % STEP == key % STEP
@@ -27,6 +27,7 @@
 
 #define PARTITIONS  32 /* relays' default */
 #define VALUES      8
+#define VALUES_MOST 1000
 #define FLUSH_BYTES ((size_t)1 << 20)
 #define TOGETHER    64 /* cells of a partition in a command */
 
@@ -48,6 +49,7 @@ static struct rkey_tags tags;
 static struct pending pending[PARTITIONS];
 static struct buf out;
 static bool days;
+static size_t samples = VALUES; /* of a cell */
 
 static void need(bool good, const char *what)
 {
@@ -70,16 +72,16 @@ static void put(size_t argc, const struct slice *argv)
 static void make_cell(uint64_t key, int64_t when, uint64_t pid, struct buf *blob)
 {
 	struct cell *cell = cell_new(KIND_DISTRIBUTION);
-	double values[VALUES];
+	double values[VALUES_MOST];
 	struct buf group;
 	size_t i;
 
-	buf_init(&group, 4096);
-	for (i = 0; i < VALUES; i++) {
+	buf_init(&group, 16 * VALUES_MOST);
+	for (i = 0; i < samples; i++) {
 		const uint64_t seed[] = { key, (uint64_t)when, pid, i };
 		values[i] = (double)(hash64(slice_of(seed, sizeof(seed))) % 100000) / 100;
 	}
-	group_put_values(&group, (struct group_sampling){ .rate = 1, .weight = 1 }, values, VALUES);
+	group_put_values(&group, (struct group_sampling){ .rate = 1, .weight = 1 }, values, samples);
 	buf_reset(blob);
 	need(cell && cell_add_group(cell, 10, buf_view(&group)) == 0 &&
 		     cell_encode(cell, blob) == 0, "no cell");
@@ -133,7 +135,7 @@ static void flush_cells(uint32_t partition, int64_t when, uint64_t pid)
 
 static void put_cell(struct slice series, uint64_t number, int64_t when, uint64_t pid)
 {
-	static struct buf blob = { .ceiling = 4096 };
+	static struct buf blob = { .ceiling = 16 * VALUES_MOST };
 	uint32_t partition = hash_partition(series, PARTITIONS);
 	struct pending *p = &pending[partition];
 	uint8_t field[RKEY_FIELD_SIZE];
@@ -198,13 +200,17 @@ static void put_names(const struct order *o)
 
 int main(int argc, char **argv)
 {
-	bool names = argc == 9 && strcmp(argv[8], "names") == 0;
+	bool names = argc >= 9 && strcmp(argv[8], "names") == 0;
 	struct order o;
 	int64_t when;
 	uint64_t pid;
 	uint32_t i;
 
-	need(argc == 8 || names, "PREFIX KEYS hour|day FIRST COUNT PARTIALS STEP [names]");
+	need(argc == 8 || (names && argc <= 10),
+	     "PREFIX KEYS hour|day FIRST COUNT PARTIALS STEP [names [VALUES]]");
+	if (argc == 10)
+		samples = strtoull(argv[9], NULL, 10);
+	need(samples > 0 && samples <= VALUES_MOST, "VALUES is 1..1000");
 	days = strcmp(argv[3], "day") == 0;
 	o = (struct order){
 		.prefix = argv[1],
