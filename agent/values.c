@@ -93,23 +93,47 @@ bool values_add_elsewhere(struct values *v, struct arena *arena, double value)
 	return values_add_long(v, arena, word);
 }
 
+/* Whether the newest chunk, of two bytes a number, would take less in the other form: of runs when
+ * most values are alone, of single values when most are the one before. */
+static bool values_is_misfit(const struct values *v)
+{
+	const uint16_t *shorts = v->chunks->first[0].shorts;
+	uint32_t samples = 0, equal = 0;
+
+	if (v->form == VALUES_SHORT_RUNS) {
+		for (uint32_t at = 1; at < v->used; at += 2)
+			samples += shorts[at];
+		return samples < v->used;
+	}
+	for (uint32_t at = 1; at < v->used; at++)
+		equal += shorts[at] == shorts[at - 1];
+	return equal > v->used / 2;
+}
+
+/* The form of a counter's next small value; asked again when a chunk is full. */
+static enum values_form values_run_form(const struct values *v)
+{
+	enum values_form form = (enum values_form)v->form;
+
+	if (v->chunks == NULL)
+		return VALUES_SHORT_RUNS;
+	if (v->capacity - v->used >= values_entry(form) || !values_is_misfit(v))
+		return form;
+	return form == VALUES_SHORT ? VALUES_SHORT_RUNS : VALUES_SHORT;
+}
+
 static bool values_add_short_run(struct values *v, struct arena *arena, uint16_t value)
 {
+	enum values_form form = values_run_form(v);
 	uint16_t *end;
 
-	if (v->chunks != NULL) {
-		end = values_shorts(v->chunks) + v->used;
-		if (end[-2] == value && end[-1] < UINT16_MAX) {
-			end[-1]++;
-			return true;
-		}
-	}
-	if (!values_room(v, arena, VALUES_SHORT_RUNS))
+	if (!values_room(v, arena, form))
 		return false;
 	end = values_shorts(v->chunks) + v->used;
 	end[0] = value;
-	end[1] = 1;
-	v->used = (uint16_t)(v->used + 2);
+	if (form == VALUES_SHORT_RUNS)
+		end[1] = 1;
+	v->used = (uint16_t)(v->used + values_entry(form));
 	return true;
 }
 
@@ -134,12 +158,12 @@ static bool values_add_long_run(struct values *v, struct arena *arena, double va
 	return true;
 }
 
-bool values_add_run(struct values *v, struct arena *arena, double value)
+bool values_add_run_elsewhere(struct values *v, struct arena *arena, double value)
 {
+	bool narrow = v->chunks == NULL || values_width((enum values_form)v->form) == sizeof(uint16_t);
 	uint16_t small;
 
-	assert(v->chunks == NULL || values_entry((enum values_form)v->form) == 2);
-	if ((v->chunks == NULL || v->form == VALUES_SHORT_RUNS) && values_is_short(value, &small))
+	if (narrow && values_is_short(value, &small))
 		return values_add_short_run(v, arena, small);
 	return values_add_long_run(v, arena, value);
 }

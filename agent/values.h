@@ -5,8 +5,8 @@
  * not one; from then on a group keeps doubles. Chunks are cut from the table's arena and double, so
  * that one value costs little and many cost hardly more than themselves; a receiver writes a
  * quarter of the memory, which at millions of values a second is what it waits for. Values of
- * counters are kept as runs of equal ones, for a counter mostly counts ones; members of sets as
- * their hashes. Order is lost, nothing else.
+ * counters are kept as runs of equal ones, for a counter mostly counts ones, or singly where a full
+ * chunk shows that this takes less; members of sets as their hashes. Order is lost, nothing else.
  */
 #ifndef AGENT_VALUES_H
 #define AGENT_VALUES_H
@@ -78,9 +78,31 @@ values_add(struct values *v, struct arena *arena, double value)
 	return true;
 }
 
-/* Adds a value that is likely to be the one before. The group must have been given no others. */
-bool values_add_run(struct values *v, struct arena *arena, double value)
+/* values_add_run where the value is neither the newest nor has room beside it. */
+bool values_add_run_elsewhere(struct values *v, struct arena *arena, double value)
 	__attribute__((warn_unused_result));
+
+/* Adds a value that is likely to be the one before. The group must have been given no others. */
+__attribute__((warn_unused_result)) static inline bool
+values_add_run(struct values *v, struct arena *arena, double value)
+{
+	uint16_t small, *end;
+
+	if (v->chunks == NULL || !values_is_short(value, &small))
+		return values_add_run_elsewhere(v, arena, value);
+	end = v->chunks->first[0].shorts + v->used;
+	if (v->form == VALUES_SHORT && v->used < v->capacity) {
+		*end = small;
+		v->used++;
+		return true;
+	}
+	/* A pair is there: a chunk is begun for a value. */
+	if (v->form == VALUES_SHORT_RUNS && end[-2] == small && end[-1] < UINT16_MAX) {
+		end[-1]++;
+		return true;
+	}
+	return values_add_run_elsewhere(v, arena, value);
+}
 
 /* Adds a hash, in a group of hashes. */
 bool values_add_hash(struct values *v, struct arena *arena, uint64_t hash)

@@ -112,6 +112,9 @@ static const uint8_t *line_short_end(const uint8_t *at, const uint8_t *end, enum
 	if (end - at >= 2 && at[0] == 'm' && at[1] == 's') {
 		*type = LINE_TIMER;
 		at += 2;
+	} else if (at < end && *at == 'c') {
+		*type = LINE_COUNTER;
+		at++;
 	} else if (at == end || *at == 's' || !line_body_type(slice_of(at, 1), type)) {
 		return NULL;
 	} else {

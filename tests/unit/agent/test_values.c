@@ -124,6 +124,53 @@ static void test_runs_are_counted_beyond_two_bytes(void **state)
 	assert_true(arena_bytes(&w->arena) < 200);
 }
 
+/* Increments that are all different take two bytes each, as timers' values do. */
+static void test_increments_that_differ_take_two_bytes(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 16000; i++)
+		assert_true(values_add_run(&w->v, &w->arena, i * 7 % 1000));
+	assert_true(arena_bytes(&w->arena) < 16000 * 3);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(times(&w->v, i), 16);
+}
+
+static void test_ones_after_what_differed_take_nothing_again(void **state)
+{
+	struct world *w = *state;
+	size_t before;
+
+	for (int i = 0; i < 1000; i++)
+		assert_true(values_add_run(&w->v, &w->arena, i));
+	before = arena_bytes(&w->arena);
+	for (int i = 0; i < 1000000; i++)
+		assert_true(values_add_run(&w->v, &w->arena, 1));
+	assert_true(arena_bytes(&w->arena) < 4 * before + 1000);
+	assert_int_equal(times(&w->v, 1), 1000001);
+	assert_int_equal(all(&w->v), 1001000);
+}
+
+static void test_any_mixture_of_increments_comes_back(void **state)
+{
+	struct world *w = *state;
+	uint64_t counts[8] = { 0 };
+	static const double kinds[8] = { 0, 1, 2, 65535, 3, 65536, 0.5, -1 };
+	uint32_t random = 1;
+
+	for (int i = 0; i < 200000; i++) {
+		int narrow = i < 100000 ? 5 : 8, steady = i / 1000 % 2;
+
+		random = random * 1664525 + 1013904223;
+		narrow = steady ? i / 1000 % narrow : (int)(random >> 16) % narrow;
+		counts[narrow]++;
+		assert_true(values_add_run(&w->v, &w->arena, kinds[narrow]));
+	}
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(times(&w->v, kinds[i]), counts[i]);
+	assert_int_equal(all(&w->v), 200000);
+}
+
 static void test_runs_of_wide_values(void **state)
 {
 	struct world *w = *state;
@@ -179,6 +226,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_after_a_wide_value_all_are_wide_and_none_is_lost, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_runs_are_counted_beyond_two_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_increments_that_differ_take_two_bytes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_ones_after_what_differed_take_nothing_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_any_mixture_of_increments_comes_back, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_runs_of_wide_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hashes_stay_as_they_are, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_arena_refuses_and_keeps_what_is_there, setup,
