@@ -107,6 +107,10 @@ static const struct conf_row rows[] = {
 	{ .key = "max_answer", .type = CONF_BYTES, ROW(max_answer), .fallback = "32MiB",
 	  .min = 4096, .max = INT64_C(1) << 30, .reloadable = true,
 	  .help = "bytes of one answer, before it is compressed; a longer one is refused, never cut" },
+	{ .key = "max_unread", .type = CONF_BYTES, ROW(max_unread), .fallback = "256MiB",
+	  .min = 1 << 20, .max = INT64_C(1) << 40,
+	  .help = "bytes of answers that clients have not read yet, all together; one over 64 KiB that finds "
+		  "no room is refused" },
 	{ .key = "read_timeout", .type = CONF_MS, ROW(read_timeout_ms), .fallback = "1s",
 	  .min = 10, .max = 300000, .reloadable = true,
 	  .help = "how long Redis may take over an answer about one key" },

@@ -27,6 +27,7 @@ struct config {
 	int64_t max_points;
 	int64_t max_read;
 	int64_t max_answer;
+	int64_t max_unread;
 	int64_t read_timeout_ms;
 	int64_t query_timeout_ms;
 	int64_t cache; /* bytes; 0: none */

@@ -404,6 +404,7 @@ static int start(struct queryd *q)
 	static const struct life_events events = { on_drain, on_reload };
 	const struct http_options options = {
 		.max_connections = (uint32_t)q->config->max_connections,
+		.max_unread_bytes = (size_t)q->config->max_unread,
 		.slow_seconds = (uint32_t)(q->config->slow_client_ms / 1000),
 		.max_body_bytes = BODY_BYTES,
 	};

@@ -33,6 +33,17 @@ static unsigned too_large(struct http_request *request, struct responder *to,
 	return respond_refusal(request, to, &why);
 }
 
+/* Others leave theirs unread. */
+static unsigned no_room(struct http_request *request, struct responder *to, struct buf *body)
+{
+	struct route_refusal why;
+
+	buf_release(body);
+	(void)route_refuse(&why, 503, "store_unavailable",
+			   "too many answers wait to be read by others (max_unread); ask again, or for less");
+	return respond_refusal(request, to, &why);
+}
+
 /* What an answer says beside its body. */
 struct reply {
 	unsigned status;
@@ -159,6 +170,8 @@ static unsigned respond(struct http_request *request, struct responder *to, stru
 		buf_release(body);
 		return out_of_memory(request);
 	}
+	if (!http_has_room(request, body->size))
+		return no_room(request, to, body);
 	if (pack_it && body->size <= RESPOND_AT_ONCE)
 		reply->gzip = encoding_gzip(body) == 0;
 	else if (pack_it && send_packed(request, to, reply, body))

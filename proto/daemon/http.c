@@ -25,6 +25,9 @@
 /* How long http_close lets replies that were given drain to their clients. */
 #define HTTP_LINGER_MS 2000
 
+/* An answer of so few bytes costs less than its connection's buffers in the kernel. */
+#define HTTP_ALWAYS_SENT ((size_t)65536)
+
 struct http_server {
 	struct MHD_Daemon *mhd;
 	struct door *door; /* when not all that comes is HTTP: it listens then; or NULL */
@@ -43,6 +46,7 @@ struct http_server {
 	unsigned handles;
 	struct log_limit noise;
 	size_t bodies_bytes; /* promised to requests */
+	size_t unread_bytes; /* of answers under way */
 	bool resumed; /* a connection was, and libmicrohttpd has not run since */
 	bool ended;   /* a connection did, in this run */
 	bool closing;
@@ -125,6 +129,20 @@ void http_server_unreserve(struct http_server *s, size_t bytes)
 {
 	assert(s->bodies_bytes >= bytes);
 	s->bodies_bytes -= bytes;
+}
+
+void http_server_sending(struct http_server *s, size_t more, size_t less)
+{
+	assert(s->unread_bytes >= less);
+	s->unread_bytes += more - less;
+}
+
+bool http_server_has_room(const struct http_server *s, size_t bytes)
+{
+	size_t most = s->options.max_unread_bytes;
+
+	return most == 0 || bytes <= HTTP_ALWAYS_SENT || s->unread_bytes <= HTTP_ALWAYS_SENT ||
+	       (bytes <= most && s->unread_bytes <= most - bytes);
 }
 
 size_t http_server_body_limit(const struct http_server *s)

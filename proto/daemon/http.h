@@ -6,7 +6,7 @@
  * `%2F` and `%00` can be judged by the handler. A handler may reply at once or later; until
  * then the connection is suspended. Bounded: connections, header bytes, idle seconds, the time that
  * a client may take over a request or an answer however it dribbles (http_slow.c), and
- * body bytes (http_options). HEAD is answered as GET without the body.
+ * body bytes, and the bytes of answers that clients leave unread (http_options). HEAD is answered as GET without the body.
  */
 #ifndef PROTO_DAEMON_HTTP_H
 #define PROTO_DAEMON_HTTP_H
@@ -34,6 +34,7 @@ struct http_options {
 	size_t max_body_bytes;     /* 0: no body is accepted: 413 */
 	size_t max_bodies_bytes;   /* of all requests together: over it 503; 0: no limit. A body
 				    * whose size is not told counts as the largest. */
+	size_t max_unread_bytes;   /* of answers being sent, all together, for http_has_room; 0: no limit */
 	bool reuse_port;
 	/* Takes connections over that begin with a small letter and so are not HTTP (door.h), with
 	 * http_listen's arg; NULL: everything is HTTP. Not after http_close. */
@@ -79,6 +80,10 @@ struct http_header {
 	const char *name;
 	const char *value;
 };
+
+/* Whether an answer of so many bytes may be sent beside those that clients have not read yet
+ * (max_unread_bytes). An answer of 64 KiB or less always may, and so may any that would be alone. */
+bool http_has_room(const struct http_request *r, size_t bytes);
 
 /* Replies and ends the request. The body leaves *body (buf_take). headers may be NULL.
  * `Content-Type` is type. */

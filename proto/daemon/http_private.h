@@ -34,6 +34,10 @@ size_t http_server_body_limit(const struct http_server *s); /* bytes; 0: no body
 bool http_server_reserve(struct http_server *s, size_t bytes);
 void http_server_unreserve(struct http_server *s, size_t bytes); /* gives it back */
 
+/* How many bytes of answers are under way changes by this. */
+void http_server_sending(struct http_server *s, size_t more, size_t less);
+bool http_server_has_room(const struct http_server *s, size_t bytes); /* http_has_room */
+
 /* ---- http_slow.c ---- */
 
 #define HTTP_SLOW_GAP_MS 1000 /* a deadline may be missed by so much */

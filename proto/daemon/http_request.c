@@ -32,6 +32,7 @@ struct http_request {
 	struct buf body;
 	size_t discarded_bytes;
 	size_t reserved_bytes; /* of the server's room for bodies */
+	size_t sending_bytes;  /* the answer's */
 	unsigned status;
 	bool begun;       /* the headers were seen */
 	bool handed_over; /* the handler has it */
@@ -108,6 +109,7 @@ void http_request_over(void *server, struct MHD_Connection *connection, void **r
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
 	http_server_unreserve(server, r->reserved_bytes);
+	http_server_sending(server, 0, r->sending_bytes);
 	buf_release(&r->body);
 	free(r);
 	*request = NULL;
@@ -313,6 +315,11 @@ static void request_reply_local(struct http_request *r, unsigned status, struct 
 	free(r);
 }
 
+bool http_has_room(const struct http_request *r, size_t bytes)
+{
+	return r->local != NULL || http_server_has_room(r->server, bytes);
+}
+
 void http_reply(struct http_request *r, unsigned status, const char *type, struct buf *body,
 		const struct http_header *headers, size_t header_count)
 {
@@ -337,6 +344,8 @@ void http_reply(struct http_request *r, unsigned status, const char *type, struc
 		if (r->response != NULL && r->added.name != NULL)
 			MHD_add_response_header(r->response, r->added.name, r->added.value);
 	}
+	r->sending_bytes = failed ? 0 : size;
+	http_server_sending(r->server, r->sending_bytes, 0);
 	http_slow_send(http_server_slow(r->server), r->connection, size);
 	http_server_replied(r->server);
 	if (!r->suspended)

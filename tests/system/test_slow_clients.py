@@ -144,3 +144,44 @@ def test_who_dribbles_for_ever_is_cut_off(stack):
     finally:
         crowd.close()
     wait_for(lambda: http(queryd, "/readyz")[0] == 200, "others are served")
+
+
+MANY_NAMES = 1000
+UNREAD = 12
+
+
+def test_answers_that_nobody_reads_are_bounded(stack):
+    """Twelve clients ask for megabytes each and read nothing: what does not fit into max_unread is refused,
+    and a small answer is never."""
+    _, agent, queryd = stack.start_all(relays=1)
+    bounded = stack.start_queryd("bounded", max_unread="32MiB", query_timeout="60s")
+    names = [f"unread.{n:04}.{'x' * 900}" for n in range(MANY_NAMES)]
+    for at in range(0, MANY_NAMES, 40):
+        send(agent, "\n".join(f"{name}:1|c" for name in names[at:at + 40]))
+    wait_for(lambda: len(http(bounded, "/v1/keys?match=unread.*&limit=1000")[1]["keys"]) == MANY_NAMES,
+             "all are listed")
+    # Each target has a thousand series, and each of them its name twice: 14 MB in all.
+    big = "/render?format=json&from=-1h&until=now" + "&target=unread.*.*.sum" * 8
+    clients = [connect(bounded, small=True) for _ in range(UNREAD)]
+    try:
+        for client in clients:
+            client.sendall(f"GET {big} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        refused = {}
+
+        def all_answered():
+            for client in clients:
+                if client not in refused:
+                    try:
+                        refused[client] = client.recv(200, socket.MSG_DONTWAIT)[:12] == b"HTTP/1.1 503"
+                    except BlockingIOError:
+                        pass
+            return len(refused) == UNREAD
+        wait_for(all_answered, lambda: f"{len(refused)} of {UNREAD} are answered")
+        assert 0 < sum(refused.values()) < UNREAD
+        assert http(bounded, "/v1/keys?limit=1")[0] == 200
+        status, answer = http(bounded, big)
+        assert (status, answer["error"]) == (503, "store_unavailable") and "max_unread" in answer["message"]
+    finally:
+        for client in clients:
+            client.close()
+    wait_for(lambda: http(bounded, big)[0] == 200, "there is room again")

@@ -333,6 +333,35 @@ static void test_connections_over_the_limit_wait(void **state)
 	http_pair_finish(f);
 }
 
+/* What is on its way counts until its client has it; small ones and a lone one always find room. */
+static void test_answers_under_way_take_room(void **state)
+{
+	struct http_options options = { .max_unread_bytes = 150000 };
+	struct http_pair *f = http_pair_start(&options);
+	static const uint8_t zeros[100000];
+	struct buf body;
+
+	(void)state;
+	f->hold = true;
+	http_pair_ask(f, &f->client, "GET /1 HTTP/1.1\r\n" HTTP_CLOSE);
+	http_pair_ask(f, &f->second, "GET /2 HTTP/1.1\r\n" HTTP_CLOSE);
+	test_loop_until_count(&f->t, &f->held_count, 2);
+	assert_true(http_has_room(f->held[1], 1000000));
+	buf_init(&body, sizeof(zeros));
+	buf_put(&body, zeros, sizeof(zeros));
+	http_reply(f->held[0], 200, "text/plain", &body, NULL, 0);
+	assert_true(http_has_room(f->held[1], 65536));
+	assert_false(http_has_room(f->held[1], 65537));
+	assert_false(http_has_room(f->held[1], 1000000));
+	test_loop_until(&f->t, &f->client.closed);
+	assert_true(f->client.size > sizeof(zeros));
+	assert_true(http_has_room(f->held[1], 150000));
+	assert_true(http_has_room(f->held[1], 1000000));
+	http_reply_text(f->held[1], 200, "two");
+	test_loop_until(&f->t, &f->second.closed);
+	http_pair_finish(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_a_url_too_long_is_414_and_headers_431),
 		cmocka_unit_test(test_what_the_library_refuses_reflects_nothing),
 		cmocka_unit_test(test_what_is_not_http_never_reaches_the_handler),
+		cmocka_unit_test(test_answers_under_way_take_room),
 		cmocka_unit_test(test_an_idle_connection_ends),
 		cmocka_unit_test(test_a_request_that_never_ends_is_cut_off),
 		cmocka_unit_test(test_a_request_that_waits_for_its_answer_is_not_cut_off),
