@@ -116,11 +116,9 @@ static void store_judge(struct store *s)
 	s->fit = s->defect == NULL;
 	tally_set(&s->o.counters->store_fit, s->fit);
 	if (!s->fit && !s->told_unfit)
-		log_error("store_unfit",
-			  "endpoint=%s reason=\"%s\" effect=\"nothing is declared stable: agents "
-			  "keep what they sent\" hint=\"in redis.conf and by CONFIG SET: "
-			  "maxmemory-policy noeviction, appendonly yes; with replicas "
-			  "min-replicas-to-write 1\"",
+		log_error("store_unfit", "endpoint=%s reason=\"%s\" effect=\"nothing is declared "
+			  "stable: agents keep what they sent\" hint=\"change it in redis.conf "
+			  "and by CONFIG SET\"",
 			  redis_endpoint(s->redis), s->defect);
 	else if (s->fit && s->told_unfit)
 		log_info("store_fit", "endpoint=%s", redis_endpoint(s->redis));
