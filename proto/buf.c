@@ -120,7 +120,10 @@ static void buf_put_le(struct buf *b, uint64_t value, size_t size)
 
 void buf_put_u8(struct buf *b, uint8_t value)
 {
-	buf_put_le(b, value, 1);
+	uint8_t *at = buf_extend(b, 1);
+
+	if (at != NULL)
+		*at = value;
 }
 
 void buf_put_u16(struct buf *b, uint16_t value)

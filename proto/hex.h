@@ -52,4 +52,13 @@ static inline const char *hex_write(const uint8_t *bytes, size_t size, char *out
 	return out;
 }
 
+/* Writes 16 digits and a terminator; returns where that is. Not printf: an answer takes several. */
+static inline char *hex_put_u64(uint64_t value, char out[HEX_U64_DIGITS + 1])
+{
+	for (int i = HEX_U64_DIGITS - 1; i >= 0; i--, value >>= 4)
+		out[i] = "0123456789abcdef"[value & 15];
+	out[HEX_U64_DIGITS] = '\0';
+	return out + HEX_U64_DIGITS;
+}
+
 #endif

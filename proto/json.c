@@ -139,33 +139,38 @@ static void json_put_odd(struct buf *out, struct slice text, size_t at)
 		buf_put(out, text.ptr + kept, at - kept);
 }
 
-static void json_put_text(struct buf *out, struct slice text)
+/* A key or a value. Nearly all are plain, and then written in one piece with what stands beside them. */
+static void json_put_text(struct json *j, struct slice text, bool is_key)
 {
+	bool comma = j->comma;
 	uint8_t *whole;
 	size_t at = 0;
 
+	j->comma = !is_key;
 	while (at < text.size && json_plain(text.ptr[at]))
 		at++;
 	if (at == text.size) {
-		whole = buf_extend(out, text.size + 2);
+		whole = buf_extend(j->out, text.size + 2 + comma + is_key);
 		if (!whole)
 			return;
-		whole[0] = whole[text.size + 1] = '"';
+		if (comma)
+			*whole++ = ',';
+		*whole++ = '"';
 		if (text.size > 0)
-			memcpy(whole + 1, text.ptr, text.size);
+			memcpy(whole, text.ptr, text.size);
+		whole[text.size] = '"';
+		if (is_key)
+			whole[text.size + 1] = ':';
 		return;
 	}
-	buf_put_u8(out, '"');
-	json_put_odd(out, text, at);
-	buf_put_u8(out, '"');
+	buf_put_text(j->out, comma ? ",\"" : "\"");
+	json_put_odd(j->out, text, at);
+	buf_put_text(j->out, is_key ? "\":" : "\"");
 }
 
 void json_key_slice(struct json *j, struct slice key)
 {
-	json_element(j);
-	json_put_text(j->out, key);
-	buf_put_u8(j->out, ':');
-	j->comma = false;
+	json_put_text(j, key, true);
 }
 
 void json_key(struct json *j, const char *key)
@@ -175,8 +180,7 @@ void json_key(struct json *j, const char *key)
 
 void json_text_slice(struct json *j, struct slice text)
 {
-	json_element(j);
-	json_put_text(j->out, text);
+	json_put_text(j, text, false);
 }
 
 void json_text(struct json *j, const char *text)
@@ -328,7 +332,10 @@ static void json_decimal_print(const struct json_decimal *d, char *out, size_t s
 		zeros = d->point - d->count;
 		snprintf(out, size, "%s%.*s", d->digits, zeros, "0000000000000000");
 	} else {
-		snprintf(out, size, "%.*s.%s", d->point, d->digits, d->digits + d->point);
+		assert(size > (size_t)d->count + 1);
+		out = mempcpy(out, d->digits, (size_t)d->point);
+		*out++ = '.';
+		memcpy(out, d->digits + d->point, (size_t)(d->count - d->point) + 1);
 	}
 }
 

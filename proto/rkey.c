@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/rkey.h"
 
+#include "proto/hex.h"
 #include "proto/hour.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,72 +72,81 @@ void rkey_tags_init(struct rkey_tags *tags, uint32_t partitions)
 		rkey_find_tag(p, partitions, tags->tag[p]);
 }
 
-static const char *rkey_format(char out[RKEY_SIZE], const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static const char *rkey_format(char out[RKEY_SIZE], const char *format, ...)
+/* Not printf: every question to Redis begins with one of these. A tag, an hour and a pid always fit. */
+static char *rkey_begin(char out[RKEY_SIZE], const char *tag, const char *what)
 {
-	va_list args;
-	int size;
+	char *at = stpcpy(out, "hg:{");
 
-	va_start(args, format);
-	size = vsnprintf(out, RKEY_SIZE, format, args);
-	va_end(args);
-	assert(size > 0 && size < RKEY_SIZE);
+	assert(strlen(tag) < RKEY_TAG_SIZE);
+	at = stpcpy(at, tag);
+	at = stpcpy(at, "}:");
+	return stpcpy(at, what);
+}
+
+static const char *rkey_of(const char *tag, const char *what, char out[RKEY_SIZE])
+{
+	(void)rkey_begin(out, tag, what);
 	return out;
 }
 
 const char *rkey_meta(const char *tag, char out[RKEY_SIZE])
 {
-	return rkey_format(out, "hg:{%s}:meta", tag);
+	return rkey_of(tag, "meta", out);
 }
 
 const char *rkey_streams(const char *tag, char out[RKEY_SIZE])
 {
-	return rkey_format(out, "hg:{%s}:streams", tag);
+	return rkey_of(tag, "streams", out);
 }
 
 const char *rkey_manifest(const char *tag, int64_t hour, char out[RKEY_SIZE])
 {
 	char text[HOUR_TEXT_SIZE];
 
-	return rkey_format(out, "hg:{%s}:m:%s", tag, hour_format(hour, text));
+	(void)stpcpy(rkey_begin(out, tag, "m:"), hour_format(hour, text));
+	return out;
 }
 
 const char *rkey_cells(const char *tag, int64_t hour, uint64_t pid, char out[RKEY_SIZE])
 {
 	char text[HOUR_TEXT_SIZE];
+	char *at = stpcpy(rkey_begin(out, tag, "c:"), hour_format(hour, text));
 
-	return rkey_format(out, "hg:{%s}:c:%s:%016" PRIx64, tag, hour_format(hour, text), pid);
+	*at++ = ':';
+	(void)hex_put_u64(pid, at);
+	return out;
 }
 
 const char *rkey_day_manifest(const char *tag, int64_t day, char out[RKEY_SIZE])
 {
 	char text[HOUR_TEXT_SIZE];
 
-	return rkey_format(out, "hg:{%s}:d:%s", tag, hour_format_day(day, text));
+	(void)stpcpy(rkey_begin(out, tag, "d:"), hour_format_day(day, text));
+	return out;
 }
 
 const char *rkey_day_cells(const char *tag, int64_t day, char out[RKEY_SIZE])
 {
 	char text[HOUR_TEXT_SIZE];
 
-	return rkey_format(out, "hg:{%s}:dc:%s", tag, hour_format_day(day, text));
+	(void)stpcpy(rkey_begin(out, tag, "dc:"), hour_format_day(day, text));
+	return out;
 }
 
 const char *rkey_temporary(const char *tag, uint64_t random, char out[RKEY_SIZE])
 {
-	return rkey_format(out, "hg:{%s}:t:%016" PRIx64, tag, random);
+	(void)hex_put_u64(random, rkey_begin(out, tag, "t:"));
+	return out;
 }
 
 const char *rkey_names_first(const char *tag, char out[RKEY_SIZE])
 {
-	return rkey_format(out, "hg:{%s}:nf", tag);
+	return rkey_of(tag, "nf", out);
 }
 
 const char *rkey_names_last(const char *tag, char out[RKEY_SIZE])
 {
-	return rkey_format(out, "hg:{%s}:nl", tag);
+	return rkey_of(tag, "nl", out);
 }
 
 struct slice rkey_field(enum kind kind, struct slice series, uint8_t out[RKEY_FIELD_SIZE])

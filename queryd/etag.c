@@ -3,9 +3,8 @@
 
 #include "proto/daemon/conf.h"
 #include "proto/hash.h"
+#include "proto/hex.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 static uint64_t mix(uint64_t seed, const void *bytes, size_t size)
@@ -34,15 +33,17 @@ const char *etag_make(const struct answer_about *about, enum kind asked, uint64_
 	hash = mix(hash, about->key.ptr, about->key.size);
 	hash = mix(hash, about->stat.name, strlen(about->stat.name));
 	hash = mix(hash, numbers, sizeof(numbers));
-	(void)snprintf(out, ETAG_SIZE, "\"%016" PRIx64 "\"", hash);
+	out[0] = '"';
+	(void)stpcpy(hex_put_u64(hash, out + 1), "\"");
 	return out;
 }
 
 const char *etag_form(const char *plain, bool gzip, char out[ETAG_FORM_SIZE])
 {
-	int inside = (int)strlen(plain) - 1;
+	char *end = stpcpy(out, plain);
 
-	(void)snprintf(out, ETAG_FORM_SIZE, "%.*s%s\"", inside, plain, gzip ? "-gzip" : "");
+	if (gzip)
+		(void)stpcpy(end - 1, "-gzip\"");
 	return out;
 }
 

@@ -73,10 +73,33 @@ static int start(struct plan *p)
 	return status ? status : ask_names(p, PLAN_LAST, p->asked);
 }
 
+static struct plan *stock_take(struct plan_stock *stock)
+{
+	struct plan *p = stock && stock->count > 0 ? stock->kept[--stock->count] : malloc(sizeof(*p));
+
+	if (p)
+		memset(p, 0, sizeof(*p));
+	return p;
+}
+
+static void stock_give(struct plan_stock *stock, struct plan *p)
+{
+	if (stock && stock->count < PLAN_STOCK)
+		stock->kept[stock->count++] = p;
+	else
+		free(p);
+}
+
+void plan_stock_release(struct plan_stock *stock)
+{
+	while (stock->count > 0)
+		free(stock->kept[--stock->count]);
+}
+
 int plan_new(const struct route_request *request, const struct plan_settings *settings,
 	     struct plan **out)
 {
-	struct plan *p = calloc(1, sizeof(*p));
+	struct plan *p = stock_take(settings->stock);
 
 	if (!p)
 		return -ENOMEM;
@@ -153,7 +176,7 @@ void plan_free(struct plan *p)
 	release(p);
 	free(p->round.list);
 	free(p->key);
-	free(p);
+	stock_give(p->settings.stock, p);
 }
 
 struct slice plan_key(const struct plan *p)

@@ -463,6 +463,7 @@ int queryd_run(struct config *config, int argc, char **argv)
 	while (aside_busy(&q->looking) || aside_busy(&q->merging) || respond_busy(&q->responder))
 		uv_run(&q->loop, UV_RUN_ONCE);
 	cache_free(q->cache);
+	plan_stock_release(&q->plans);
 	tokens_release(&q->tokens);
 	names_release(&q->names);
 	agents_release(&q->agents);

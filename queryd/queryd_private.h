@@ -40,6 +40,7 @@ struct queryd {
 	struct aside looking; /* through the names, for who asks */
 	struct fetches fetches;
 	struct cache *cache; /* or NULL */
+	struct plan_stock plans;
 	uv_timer_t timer;
 	uv_prepare_t prepare; /* before a turn's commands leave */
 	unsigned ticks;

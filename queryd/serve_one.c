@@ -71,6 +71,7 @@ unsigned serve_one(struct queryd *q, struct http_request *request,
 		.retention_hours = queryd_retention_hours(q),
 		.kept_from = queryd_kept_from(q),
 		.cache = q->cache,
+		.stock = &q->plans,
 	};
 	struct question *question;
 	struct plan *plan;

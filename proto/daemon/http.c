@@ -18,9 +18,10 @@
 #define HTTP_IDLE_SECONDS 30
 #define HTTP_SLOW_SECONDS 60
 
-/* A connection's memory in libmicrohttpd: the request line and all headers must fit. A
- * request line that does not is answered 414, headers 431. */
-#define HTTP_CONNECTION_BYTES ((size_t)32768)
+/* A connection's memory in libmicrohttpd, of which half is for the request line and all headers, until
+ * the request line grows beyond that. A request line that does not fit is answered 414, headers 431. The
+ * library clears all of it after each request: at 32 KiB that took the first-level cache along. */
+#define HTTP_CONNECTION_BYTES ((size_t)20480)
 
 /* How long http_close lets replies that were given drain to their clients. */
 #define HTTP_LINGER_MS 2000
@@ -95,8 +96,9 @@ void http_server_replied(struct http_server *s)
 
 void http_server_resumed(struct http_server *s)
 {
+	if (!s->resumed)
+		uv_timer_start(&s->timer, http_on_timer, 0, 0);
 	s->resumed = true;
-	uv_timer_start(&s->timer, http_on_timer, 0, 0);
 }
 
 void http_server_over(struct http_server *s)

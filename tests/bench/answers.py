@@ -17,7 +17,7 @@ import time
 from machine import BUILD, CORES, cpu_seconds, free_port, pin
 from conftest import Process, Stack, http, metrics, total, wait_for
 
-CONNECTIONS = 32
+CONNECTIONS = 64
 PACE = 1200    # a million customers, a hundred questions a day each
 MERGED = 10000
 HOURS, STEP = 720, 30   # 24 hours of each key, a thirtieth of the keys in each hour

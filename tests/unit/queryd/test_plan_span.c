@@ -231,6 +231,40 @@ static void an_overview_survives_odd_scores(void **state)
 	}
 }
 
+/* What a plan has found is not found by one that comes after it. */
+static void a_plan_from_the_stock_begins_anew(void **state)
+{
+	struct plan_stock stock = { .count = 0 };
+	const struct plan_settings settings = { .now_second = PLAN_CASE_HOUR * 3600 + 1800,
+						.retention_hours = PLAN_CASE_RETENTION,
+						.stock = &stock };
+	struct route_request request = { .route = ROUTE_HOUR, .key = "k", .key_size = 1 };
+	struct plan *plans[PLAN_STOCK + 6];
+	const size_t count = sizeof(plans) / sizeof(*plans);
+	size_t round, i;
+
+	(void)state;
+	plan_store_put(&store, PLAN_CASE_HOUR, 1, plan_case_value(3));
+	assert_true(stat_parse(slice_text("median"), &request.stat));
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < count; i++) {
+			request.from_hour = PLAN_CASE_HOUR - (i % 2 == 0);
+			request.to_hour = request.from_hour + 1;
+			assert_int_equal(plan_new(&request, &settings, &plans[i]), 0);
+		}
+		assert_int_equal(stock.count, 0);
+		for (i = 0; i < count; i++) {
+			assert_int_equal(plan_store_run(&store, plans[i]), PLAN_DONE);
+			assert_int_equal(plan_result(plans[i]).outcome,
+					 i % 2 ? PLAN_VALUE : PLAN_NO_DATA);
+			plan_free(plans[i]);
+		}
+		assert_int_equal(stock.count, PLAN_STOCK);
+	}
+	plan_stock_release(&stock);
+	assert_int_equal(stock.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +277,8 @@ int main(void)
 		cmocka_unit_test_setup(a_gauge_looks_back_a_day_and_no_further, empty_store),
 		cmocka_unit_test_setup(a_range_of_gauges_follows_the_trail, empty_store),
 		cmocka_unit_test_setup(an_overview_shows_the_last_hour, empty_store),
+		cmocka_unit_test_setup_teardown(a_plan_from_the_stock_begins_anew, empty_store,
+						empty_store),
 		cmocka_unit_test_setup_teardown(an_overview_survives_odd_scores, empty_store, empty_store),
 	};
 
