@@ -3,6 +3,9 @@
 
 #define ANSWER_DIGITS 20 /* of the largest 64-bit number */
 
+/* Hours below this are whole in milliseconds too. */
+#define ANSWER_HOURS UINT64_C(1000000000000)
+
 struct answer answer_of_words(const struct slice *words, size_t count)
 {
 	static const struct {
@@ -66,4 +69,11 @@ bool answer_number(const struct answer *a, size_t index, uint64_t *out)
 	}
 	*out = value;
 	return true;
+}
+
+int64_t answer_hour(const struct answer *a, size_t index)
+{
+	uint64_t hour;
+
+	return answer_number(a, index, &hour) && hour < ANSWER_HOURS ? (int64_t)hour : 0;
 }

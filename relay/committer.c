@@ -15,9 +15,6 @@
 #define COMMITTER_BACKOFF_MIN_MS 50
 #define COMMITTER_BACKOFF_MAX_MS 1000
 
-/* Hours below this are whole in milliseconds too. */
-#define COMMITTER_HOURS UINT64_C(1000000000000)
-
 /* An hour that is over leaves memory when nothing was added to it for so long. */
 #define COMMITTER_IDLE_MS (10 * 60 * 1000)
 
@@ -210,14 +207,6 @@ static void committer_flight_conflict(struct committer *c, const struct answer *
 	committer_discard(c, COMMITTER_CONFLICT, 0, now_ms);
 }
 
-/* The floor that Redis tells of; 0, which raises nothing, where it tells of none that can be. */
-static int64_t committer_told_floor(const struct answer *answer)
-{
-	uint64_t hour;
-
-	return answer_number(answer, 0, &hour) && hour < COMMITTER_HOURS ? (int64_t)hour : 0;
-}
-
 static void committer_flight_answer(struct committer *c, const struct answer *answer,
 				    int64_t now_ms)
 {
@@ -234,7 +223,7 @@ static void committer_flight_answer(struct committer *c, const struct answer *an
 		committer_discard(c, COMMITTER_LOST, 0, now_ms);
 		return;
 	case ANSWER_FLOOR:
-		committer_set_floor(c, committer_told_floor(answer));
+		committer_set_floor(c, answer_hour(answer, 0));
 		committer_discard(c, COMMITTER_FLOOR, 0, now_ms);
 		return;
 	case ANSWER_CONFIG:

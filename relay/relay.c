@@ -348,17 +348,13 @@ static void relay_init_committers(struct relay *r)
 {
 	for (uint32_t p = 0; p < r->tags.partitions; p++) {
 		const struct committer_options o = {
-			.cfg = r->hub.cfg,
-			.partitions = r->tags.partitions,
-			.partition = p,
-			.tag = r->tags.tag[p],
+			.cfg = r->hub.cfg, .tag = r->tags.tag[p],
+			.partitions = r->tags.partitions, .partition = p,
 			.commit_ms = r->config->commit_ms,
 			.retention_hours = r->config->retention_hours,
 			.unix_offset_ms = &r->membership.unix_offset_ms,
-			.counters = &r->counters,
-			.windows = &r->windows,
-			.effects = &effects_of_committers,
-			.arg = &r->effects,
+			.counters = &r->counters, .windows = &r->windows,
+			.effects = &effects_of_committers, .arg = &r->effects,
 		};
 
 		committer_init(&r->committers[p], &o);

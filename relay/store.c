@@ -229,16 +229,6 @@ struct store_init {
 	uint32_t partition;
 };
 
-static int64_t store_number(struct slice text)
-{
-	int64_t value = 0;
-
-	for (size_t i = 0; i < text.size && i < 15; i++)
-		if (text.ptr[i] >= '0' && text.ptr[i] <= '9')
-			value = 10 * value + text.ptr[i] - '0';
-	return value;
-}
-
 static void store_use_init(void *arg, const struct answer *answer)
 {
 	struct store_init *init = arg;
@@ -246,7 +236,7 @@ static void store_use_init(void *arg, const struct answer *answer)
 	bool good = answer->kind == ANSWER_OK && answer->count == 3;
 
 	if (good)
-		s->o.events->floor(s->o.arg, init->partition, store_number(answer->items[1]));
+		s->o.events->floor(s->o.arg, init->partition, answer_hour(answer, 1));
 	else if (answer->kind == ANSWER_CONFIG && answer->count == 1)
 		s->o.events->foreign(s->o.arg, answer->items[0]);
 	else if (answer->kind == ANSWER_EMPTY)

@@ -106,6 +106,20 @@ static void test_a_number_is_decimal_digits_and_nothing_else(void **state)
 	}
 }
 
+static void test_an_hour_that_cannot_be_raises_no_floor(void **state)
+{
+	const struct slice words[] = { slice_text("OK"), slice_text("490000"),
+				       slice_text("999999999999"), slice_text("1000000000000"),
+				       slice_text("18446744073709551615"), slice_text("x") };
+	struct answer a = answer_of_words(words, 6);
+
+	(void)state;
+	assert_int_equal(answer_hour(&a, 0), 490000);
+	assert_int_equal(answer_hour(&a, 1), 999999999999);
+	for (size_t i = 2; i < 6; i++)
+		assert_int_equal(answer_hour(&a, i), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +128,7 @@ int main(void)
 		cmocka_unit_test(test_errors_that_say_nothing_was_run),
 		cmocka_unit_test(test_all_other_errors_may_hide_anything),
 		cmocka_unit_test(test_a_number_is_decimal_digits_and_nothing_else),
+		cmocka_unit_test(test_an_hour_that_cannot_be_raises_no_floor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
