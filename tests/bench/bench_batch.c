@@ -8,35 +8,16 @@
  */
 #include "proto/batch.h"
 #include "proto/group.h"
+#include "tests/bench/bench.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS     5
 #define ROUND_NS   60e6
 #define VALUES_MAX 10000
 #define PARTITIONS 32
-
-static uint64_t bench_seed = 1;
-
-static uint64_t bench_random(void)
-{
-	uint64_t z = bench_seed += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static double bench_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 /* The time one call of work takes: the best of some rounds. */
 static double bench_best(void (*work)(void *), void *arg)

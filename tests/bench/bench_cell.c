@@ -10,21 +10,13 @@
 #include "proto/group.h"
 #include "proto/hash.h"
 #include "proto/limits.h"
+#include "tests/bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define BENCH_GROUP_BYTES (64 * 1024)
 #define BENCH_FILLS       20 /* cells filled to measure adding */
-
-static double bench_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 static void bench_need(int rc)
 {

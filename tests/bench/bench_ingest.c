@@ -11,36 +11,17 @@
  */
 #include "agent/ingest.h"
 #include "proto/limits.h"
+#include "tests/bench/bench.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define BENCH_LINE      32
 #define BENCH_LINES     46 /* a datagram */
 #define BENCH_BURST     64
 #define BENCH_DATAGRAMS 16384
 #define BENCH_INTERVAL  ((size_t)1 << 21) /* lines between seals */
-
-static uint64_t bench_state = 1;
-
-static uint64_t bench_random(void)
-{
-	uint64_t z = bench_state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static double bench_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 static uint8_t *bench_prepare(uint32_t keys, const char *type)
 {

@@ -97,26 +97,17 @@ static struct agent_node *faults_agent(struct world *w)
 	return a->alive ? a : NULL;
 }
 
-static void faults_pause_relay(struct world *w, struct relay_node *r)
+/* Stops a relay or an agent for a while, as SIGSTOP would. */
+static void faults_pause(struct world *w, int64_t *paused_until_ms, enum trace_kind kind,
+			 uint32_t index)
 {
 	int64_t pause_ms = FAULTS_PICK(w, 50, 400, 2000, 5000);
 
-	if (w->now_ms < r->paused_until_ms)
+	if (w->now_ms < *paused_until_ms)
 		return;
-	r->paused_until_ms = w->now_ms + pause_ms;
+	*paused_until_ms = w->now_ms + pause_ms;
 	w->stats.pauses++;
-	world_note(w, TRACE_RELAY_PAUSE, r->index, (uint64_t)pause_ms, 0, 0);
-}
-
-static void faults_pause_agent(struct world *w, struct agent_node *a)
-{
-	int64_t pause_ms = FAULTS_PICK(w, 50, 400, 2000, 5000);
-
-	if (w->now_ms < a->paused_until_ms)
-		return;
-	a->paused_until_ms = w->now_ms + pause_ms;
-	w->stats.pauses++;
-	world_note(w, TRACE_AGENT_PAUSE, a->index, (uint64_t)pause_ms, 0, 0);
+	world_note(w, kind, index, (uint64_t)pause_ms, 0, 0);
 }
 
 /* ---- disks ----------------------------------------------------------------------------------------- */
@@ -291,7 +282,7 @@ static void faults_strike_relay(struct world *w, enum fault fault)
 		relay_kill(r, w->now_ms + FAULTS_PICK(w, 10, 300, 3000));
 		break;
 	case FAULT_RELAY_PAUSE:
-		faults_pause_relay(w, r);
+		faults_pause(w, &r->paused_until_ms, TRACE_RELAY_PAUSE, r->index);
 		break;
 	case FAULT_RELAY_DRAIN:
 		if (!r->leaving && w->now_ms >= r->paused_until_ms)
@@ -323,7 +314,7 @@ static void faults_strike_agent(struct world *w, enum fault fault)
 	else if (fault == FAULT_DISK)
 		faults_break_disk(a);
 	else if (fault == FAULT_AGENT_PAUSE)
-		faults_pause_agent(w, a);
+		faults_pause(w, &a->paused_until_ms, TRACE_AGENT_PAUSE, a->index);
 	else if (fault == FAULT_AGENT_CLOCK)
 		faults_set_agent_clock(a);
 	else

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import redis
-from conftest import DEADLINE_SECONDS, ask, wait_for
+from conftest import DEADLINE_SECONDS, ask, http, wait_for
 
 DOWN_AFTER_MS = 1000
 FAILOVER_SECONDS = 6  # a manual one takes five at most
@@ -44,6 +44,15 @@ def try_redis(call):
         return call()
     except redis.exceptions.RedisError:
         return None
+
+
+def fleet_over(stack, servers):
+    """(servers, relays, agent, queryd): two relays, an agent and a queryd over them, all ready."""
+    relays = [stack.start_relay(f"relay-{n}", redis=servers.url(), grace_ms="12s") for n in (1, 2)]
+    queryd = stack.start_queryd(redis=servers.url())
+    agent = stack.start_agent(relays, confirm_ms="500ms")
+    wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+    return servers, relays, agent, queryd
 
 
 def wait_all_counted(queryd, report, hours, seconds=DEADLINE_SECONDS):

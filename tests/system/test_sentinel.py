@@ -8,19 +8,13 @@ import time
 import pytest
 
 from conftest import ask, http, metrics, send, this_hour, total, wait_count, wait_for
-from redis_fleet import Watched, connect, wait_all_counted
+from redis_fleet import Watched, connect, fleet_over, wait_all_counted
 from test_pipeline import Poller, check_exact, hours_of
 
 
 @pytest.fixture
 def fleet(stack):
-    """(servers, relays, agent, queryd), all ready."""
-    servers = Watched(stack)
-    relays = [stack.start_relay(f"relay-{n}", redis=servers.url(), grace_ms="12s") for n in (1, 2)]
-    queryd = stack.start_queryd(redis=servers.url())
-    agent = stack.start_agent(relays, confirm_ms="500ms")
-    wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
-    return servers, relays, agent, queryd
+    return fleet_over(stack, Watched(stack))
 
 
 def all_committed(agent):

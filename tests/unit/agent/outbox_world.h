@@ -272,6 +272,20 @@ static inline uint64_t ask(struct world *w)
 	return 0;
 }
 
+/* Peer 0 has committed lane 0 up to a batch. */
+static inline void committed(struct world *w, uint64_t seq)
+{
+	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, seq));
+}
+
+/* Asks peer 0 about lane 0, which a Redis that may be trusted still has up to a batch. */
+static inline void asked_and_shown(struct world *w, uint64_t seq)
+{
+	uint64_t token = ask(w);
+
+	confirmed(w, token, true, chain_at(w, 0, seq));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif

@@ -72,7 +72,7 @@ static void test_a_lane_has_a_bounded_window_in_flight(void **state)
 	told(w, 0, 1, LANE_OPENED, 0, nonce_at(0));
 	run(w);
 	assert_int_equal(w->sent_count, 4);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	run(w);
 	assert_int_equal(w->sent_count, 2);
 	assert_int_equal(w->sent[0].header.seq, 5);
@@ -133,7 +133,7 @@ static void test_a_lane_returns_only_when_nothing_is_in_flight(void **state)
 	up(w, 1, 7);
 	run(w);
 	assert_int_equal(w->sent_count, 0);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	run(w);
 	assert_int_equal(w->sent_count, 1);
 	assert_int_equal(w->sent[0].what, 'O');
@@ -150,7 +150,7 @@ static void test_messages_of_another_session_or_peer_are_ignored(void **state)
 	told(w, 0, 1, LANE_COMMITTED, PARTITIONS, chain_at(w, 0, 1));
 	assert_int_equal(w->o.counts.committed, 0);
 	down(w, 0);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	assert_int_equal(w->o.counts.committed, 0);
 	up(w, 0, 3);
 	run(w);
@@ -170,7 +170,7 @@ static void test_a_leaving_relay_keeps_what_it_has_and_gets_no_more(void **state
 	seal(w, 0, 1, 100);
 	run(w);
 	assert_int_equal(w->sent_count, 0);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	assert_int_equal(w->o.counts.committed, 2);
 	run(w);
 	assert_int_equal(w->sent_count, 1);
@@ -201,9 +201,9 @@ static void test_the_watermark_is_the_oldest_uncommitted_batch_s_beginning(void 
 	run(w);
 	told(w, 0, 1, LANE_COMMITTED, 1, chain_at(w, 1, 1));
 	assert_int_equal(outbox_watermark(&w->o), 100);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	assert_int_equal(outbox_watermark(&w->o), 101);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	assert_int_equal(outbox_watermark(&w->o), 9000);
 }
 

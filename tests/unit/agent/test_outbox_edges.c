@@ -27,7 +27,7 @@ static void begin_two(struct world *w)
 static void begin_committed(struct world *w)
 {
 	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 }
 
 /* What was done of one sort, in this run. */
@@ -58,7 +58,7 @@ static void test_only_lanes_that_keep_something_fail_over(void **state)
 	struct world *w = *state;
 
 	begin_two(w);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
 	confirmed(w, ask(w), true, chain_at(w, 0, 1));
 	assert_int_equal(spool_records(w->spool), 1);
@@ -127,7 +127,7 @@ static void test_a_confirm_that_shows_a_clone_drops_what_cannot_be_sent_as_lost(
 	struct stream_state other;
 
 	begin(w, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
 	other = chain_at(w, 0, 2);
 	other.value++;
@@ -145,7 +145,7 @@ static void test_what_is_told_meanwhile_leaves_the_question_open(void **state)
 	begin_committed(w);
 	w->now += 2 * GRACE;
 	token = ask(w);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	confirmed(w, token, true, chain_at(w, 0, 1));
 	assert_int_equal(spool_records(w->spool), 0);
 }
@@ -226,7 +226,7 @@ static void test_what_is_in_flight_for_ten_minutes_is_asked_about(void **state)
 	begin(w, 2);
 	w->now += 599999;
 	run(w);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1)); /* it moves */
+	committed(w, 1); /* it moves */
 	run(w);
 	w->now += 599999;
 	run(w);
@@ -329,7 +329,7 @@ static void test_a_peer_is_idle_when_nothing_is_in_flight_to_it(void **state)
 	begin(w, 1);
 	assert_false(outbox_peer_idle(&w->o, 0));
 	assert_true(outbox_peer_idle(&w->o, 1));
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	assert_true(outbox_peer_idle(&w->o, 0));
 	assert_int_equal(spool_records(w->spool), 1);
 }

@@ -285,7 +285,7 @@ static void test_a_half_full_spool_lets_go_of_what_was_committed_an_hour_ago(voi
 	struct world *w = *state;
 
 	begin(w, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	while (spool_quarters(w->spool) < 2)
 		seal(w, 1, 16, 100);
 	w->now += 60 * 60 * 1000 - 1;
@@ -316,7 +316,7 @@ static void test_old_batches_are_given_up_and_counted_once(void **state)
 	assert_int_equal(w->o.counts.expired, 6);
 	assert_int_equal(w->sent[0].header.seq, 3);
 	assert_int_equal(w->sent[0].batch.lost, 6); /* the store is told */
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 4));
+	committed(w, 4);
 	assert_int_equal(w->o.counts.lost, 0); /* and it is in `expired` already */
 	assert_int_equal(w->o.counts.committed, 6);
 }
@@ -368,7 +368,7 @@ static void test_what_is_on_its_way_is_not_given_up(void **state)
 	outbox_expire(&w->o, 1000);
 	run(w);
 	assert_int_equal(spool_records(w->spool), 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	w->now += 60 * 60 * 1000;
 	run(w);
 	assert_int_equal(spool_records(w->spool), 0);

@@ -9,7 +9,7 @@ static void test_a_committed_batch_is_kept(void **state)
 	struct world *w = *state;
 
 	begin(w, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	assert_int_equal(w->o.counts.committed, 4);
 	assert_int_equal(spool_records(w->spool), 2);
 	assert_int_equal(outbox_undelivered(&w->o), 0);
@@ -21,14 +21,13 @@ static void test_a_batch_is_dropped_when_asked_a_grace_after_its_commit(void **s
 	uint64_t token;
 
 	begin(w, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	w->now += GRACE - CONFIRM - 1;
 	token = ask(w); /* GRACE - 1 after */
 	w->now += 10 * GRACE;
 	confirmed(w, token, true, chain_at(w, 0, 2));
 	assert_int_equal(spool_records(w->spool), 2);
-	token = ask(w);
-	confirmed(w, token, true, chain_at(w, 0, 2));
+	asked_and_shown(w, 2);
 	assert_int_equal(spool_records(w->spool), 0);
 	assert_int_equal(w->o.counts.stable, 4);
 }
@@ -36,26 +35,22 @@ static void test_a_batch_is_dropped_when_asked_a_grace_after_its_commit(void **s
 static void test_exactly_the_grace_is_enough(void **state)
 {
 	struct world *w = *state;
-	uint64_t token;
 
 	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += GRACE - CONFIRM;
-	token = ask(w);
-	confirmed(w, token, true, chain_at(w, 0, 1));
+	asked_and_shown(w, 1);
 	assert_int_equal(spool_records(w->spool), 0);
 }
 
 static void test_only_what_the_confirm_shows_is_dropped(void **state)
 {
 	struct world *w = *state;
-	uint64_t token;
 
 	begin(w, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
-	token = ask(w);
-	confirmed(w, token, true, chain_at(w, 0, 1));
+	asked_and_shown(w, 1);
 	assert_int_equal(spool_records(w->spool), 1);
 }
 
@@ -65,7 +60,7 @@ static void test_an_untrusted_store_drops_nothing(void **state)
 	uint64_t token;
 
 	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
 	token = ask(w);
 	confirmed(w, token, false, chain_at(w, 0, 1));
@@ -78,7 +73,7 @@ static void test_an_answer_to_no_question_drops_nothing(void **state)
 	uint64_t token;
 
 	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
 	token = ask(w);
 	confirmed(w, token + 1, true, chain_at(w, 0, 1));
@@ -96,7 +91,7 @@ static void test_an_answer_that_takes_longer_than_the_interval_counts(void **sta
 	uint64_t token;
 
 	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
 	token = ask(w);
 	for (int i = 0; i < 4; i++) {
@@ -110,15 +105,13 @@ static void test_an_answer_that_takes_longer_than_the_interval_counts(void **sta
 static void test_a_question_that_is_never_answered_is_asked_again(void **state)
 {
 	struct world *w = *state;
-	uint64_t token;
 
 	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
 	(void)ask(w);
 	w->now += 10 * CONFIRM;
-	token = ask(w);
-	confirmed(w, token, true, chain_at(w, 0, 1));
+	asked_and_shown(w, 1);
 	assert_int_equal(spool_records(w->spool), 0);
 }
 
@@ -139,20 +132,18 @@ static void test_a_reset_sends_again_from_the_stored_state(void **state)
 static void test_a_confirm_that_lies_behind_rewinds_and_lowers_the_watermark(void **state)
 {
 	struct world *w = *state;
-	uint64_t token;
 
 	begin(w, 3);
 	outbox_sealed_until(&w->o, 5000);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 3));
+	committed(w, 3);
 	assert_int_equal(outbox_watermark(&w->o), 5000);
-	token = ask(w);
-	confirmed(w, token, true, chain_at(w, 0, 1));
+	asked_and_shown(w, 1);
 	assert_int_equal(w->o.counts.rewinds, 1);
 	assert_int_equal(outbox_watermark(&w->o), 101);
 	run(w);
 	assert_int_equal(w->sent_count, 2);
 	assert_int_equal(w->sent[0].header.seq, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 3));
+	committed(w, 3);
 	assert_int_equal(w->o.counts.committed, 6); /* counted once */
 }
 
@@ -162,16 +153,15 @@ static void test_a_rewound_batch_begins_its_grace_anew(void **state)
 	uint64_t token;
 
 	begin(w, 1);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	w->now += 2 * GRACE;
 	token = ask(w);
 	told(w, 0, 1, LANE_RESET, 0, nonce_at(0));
 	run(w);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	confirmed(w, token, true, chain_at(w, 0, 1)); /* asked before the reset */
 	assert_int_equal(spool_records(w->spool), 1);
-	token = ask(w);
-	confirmed(w, token, true, chain_at(w, 0, 1));
+	asked_and_shown(w, 1);
 	assert_int_equal(spool_records(w->spool), 1);
 }
 
@@ -181,9 +171,9 @@ static void test_a_confirm_overtaken_by_a_commit_is_no_regression(void **state)
 	uint64_t token;
 
 	begin(w, 3);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 1));
+	committed(w, 1);
 	token = ask(w);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 3));
+	committed(w, 3);
 	confirmed(w, token, true, chain_at(w, 0, 2));
 	assert_int_equal(w->o.counts.rewinds, 0);
 	run(w);
@@ -209,7 +199,7 @@ static void test_a_forgotten_stream_is_opened_again_and_sent_whole(void **state)
 	uint64_t token;
 
 	begin(w, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	token = ask(w);
 	confirmed(w, token, true, (struct stream_state){ 0 });
 	run(w);
@@ -226,18 +216,16 @@ static void test_a_forgotten_stream_is_opened_again_and_sent_whole(void **state)
 /* Four batches, two of them dropped as stable, the others committed. */
 static void drop_two_of_four(struct world *w)
 {
-	uint64_t token;
 
 	begin(w, 2);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 2));
+	committed(w, 2);
 	w->now += 2 * GRACE;
-	token = ask(w);
-	confirmed(w, token, true, chain_at(w, 0, 2));
+	asked_and_shown(w, 2);
 	assert_int_equal(spool_records(w->spool), 0);
 	seal(w, 0, 3, 200);
 	seal(w, 0, 3, 201);
 	run(w);
-	told(w, 0, 1, LANE_COMMITTED, 0, chain_at(w, 0, 4));
+	committed(w, 4);
 }
 
 static void test_an_open_names_the_seq_before_the_first_kept_batch(void **state)
