@@ -155,7 +155,9 @@ void answer_explain(struct route_refusal *why, const struct answer_about *about,
 	}
 	if (strcmp(result->reason, "unknown_key") == 0)
 		(void)route_refuse(why, 404, "no_data",
-				   "%.*s is not known; /v1/keys?match= lists what is", size, key);
+				   "%.*s is not known%s%s; /v1/keys?match= lists what is", size, key,
+				   about->kind ? " as a " : "",
+				   about->kind ? kind_name(about->kind) : "");
 	else if (strcmp(result->reason, "future") == 0)
 		(void)route_refuse(why, 404, "no_data", "this %s has not begun (times are UTC)",
 				   span);

@@ -20,6 +20,7 @@ struct answer_about {
 	struct slice key;
 	enum route route;
 	struct stat_asked stat;
+	enum kind kind; /* as asked for; 0: any */
 	enum route_step step;
 	uint32_t limit; /* of MOVING: how many elements */
 	int64_t from_hour, to_hour;

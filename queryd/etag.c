@@ -12,7 +12,7 @@ static uint64_t mix(uint64_t seed, const void *bytes, size_t size)
 	return hash64_seeded(slice_of(bytes, size), seed);
 }
 
-const char *etag_make(const struct answer_about *about, enum kind asked, uint64_t digest,
+const char *etag_make(const struct answer_about *about, uint64_t digest,
 		      int64_t now_second, char out[ETAG_SIZE])
 {
 	const uint64_t numbers[] = {
@@ -20,7 +20,7 @@ const char *etag_make(const struct answer_about *about, enum kind asked, uint64_
 		(uint64_t)about->route,
 		(uint64_t)about->from_hour,
 		(uint64_t)about->to_hour,
-		(uint64_t)asked,
+		(uint64_t)about->kind,
 		about->verdict.complete,
 		about->verdict.waiting,
 		about->verdict.gone,

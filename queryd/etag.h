@@ -19,8 +19,8 @@
 /* With what a coding adds: `-gzip`. */
 #define ETAG_FORM_SIZE (ETAG_SIZE + 5)
 
-/* Writes the tag of an answer. digest: plan_digest(). asked: kind= of the request. Returns out. */
-const char *etag_make(const struct answer_about *about, enum kind asked, uint64_t digest,
+/* Writes the tag of an answer. digest: plan_digest(). Returns out. */
+const char *etag_make(const struct answer_about *about, uint64_t digest,
 		      int64_t now_second, char out[ETAG_SIZE]);
 
 /* Writes the tag of one form of what has the tag plain: itself, or that of its gzip form. Returns out. */

@@ -205,12 +205,17 @@ static unsigned serve(struct queryd *q, struct http_request *request,
 }
 
 /* Grafana posts forms to Graphite. */
-static bool takes_method(enum route route, const char *method)
+static int judge_method(enum route route, const char *method, struct route_refusal *why)
 {
 	bool form = route >= ROUTE_RENDER && route <= ROUTE_EVENTS;
 
-	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
-	       (form && strcmp(method, "POST") == 0);
+	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+	    (form && strcmp(method, "POST") == 0))
+		return 0;
+	(void)route_refuse(why, 405, "bad_method", "only %s are served here",
+			   form ? "GET, HEAD and forms by POST" : "GET and HEAD");
+	why->allow = form ? "GET, HEAD, POST" : "GET, HEAD";
+	return -EINVAL;
 }
 
 void queryd_serve(void *queryd, struct http_request *request)
@@ -226,9 +231,10 @@ void queryd_serve(void *queryd, struct http_request *request)
 
 	status = route_parse(http_path(request), http_query(request), life_wall_ms() / 1000, &asked,
 			     &why);
-	if (!takes_method(asked.route, method)) {
+	if (judge_method(asked.route, method, &unfit) < 0) {
 		asked.route = ROUTE_NONE;
-		status = route_refuse(&why, 405, "bad_method", "only GET and HEAD are served here");
+		status = -EINVAL;
+		why = unfit;
 	}
 	if (queryd_admit(q, request, &asked, &scope, &unfit) < 0)
 		sent = respond_refusal(request, &q->responder, &unfit);

@@ -49,6 +49,7 @@ struct reply {
 	unsigned status;
 	const char *type;
 	const char *etag; /* or NULL */
+	const char *allow; /* the methods there are, when it is about that; or NULL */
 	bool gzip;        /* the body is, or would be */
 };
 
@@ -71,8 +72,8 @@ static void send_reply(struct http_request *request, const struct responder *to,
 	if (reply->status == 401)
 		headers[count++] =
 			(struct http_header){ "WWW-Authenticate", "Bearer realm=\"hourglass\"" };
-	if (reply->status == 405)
-		headers[count++] = (struct http_header){ "Allow", "GET, HEAD" };
+	if (reply->allow)
+		headers[count++] = (struct http_header){ "Allow", reply->allow };
 	if (reply->gzip && reply->status != 304)
 		headers[count++] = (struct http_header){ "Content-Encoding", "gzip" };
 	headers[count++] = (struct http_header){
@@ -262,11 +263,12 @@ unsigned respond_text(struct http_request *request, struct responder *to, const 
 unsigned respond_refusal(struct http_request *request, struct responder *to,
 			 const struct route_refusal *why)
 {
+	struct reply reply = { .status = why->status, .type = JSON_TYPE, .allow = why->allow };
 	struct buf body;
 
 	buf_init(&body, REFUSAL_BYTES);
 	answer_refusal(&body, why);
-	return respond_json(request, to, why->status, &body);
+	return respond(request, to, &reply, &body);
 }
 
 unsigned respond_metrics(struct http_request *request, struct buf *body)

@@ -122,8 +122,8 @@ int route_bad_stat(struct router *r, struct slice text, const char *message)
 int route_read_stat(struct router *r, struct slice text, bool decoded)
 {
 	if (slice_equal(text, slice_text(ROUTE_MOVING_STAT)))
-		return route_refuse(r->why, 400, "bad_stat",
-				    "a moving average is of one key: /KEY/moving_average/N");
+		return route_bad_stat(r, slice_of(NULL, 0),
+				      "a moving average is of one key: /KEY/moving_average/N");
 	if (!decoded || !stat_parse(text, &r->out->stat))
 		return route_bad_stat(r, text, "there is no such stat");
 	return 0;
@@ -264,8 +264,9 @@ static int part(struct router *r, struct slice raw,
 static int parse_parts(struct router *r, const struct slice *parts, size_t count)
 {
 	bool of_v1 = slice_equal(parts[0], slice_text("v1"));
+	bool of_page = of_v1 && count == 3 && slice_equal(parts[1], slice_text("page"));
 
-	if (count == 2 && of_v1)
+	if ((count == 2 && of_v1) || of_page)
 		return route_refuse(r->why, 404, "not_found", "nothing is there; %s", forms);
 	if (part(r, parts[0], read_key) < 0)
 		return -EINVAL;

@@ -89,6 +89,7 @@ struct route_refusal {
 	const char *error;            /* of the closed list; static */
 	char message[ROUTE_MESSAGE_SIZE];
 	const char *reason;           /* of no_data, else NULL */
+	const char *allow;            /* of bad_method the methods there are, else NULL; static */
 	bool list_stats;              /* add `allowed`: the stats of allowed_kind (0: all) */
 	enum kind allowed_kind;
 	char nearest[STAT_NAME_SIZE]; /* "" when nothing is near */

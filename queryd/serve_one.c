@@ -17,7 +17,6 @@ struct question {
 	struct http_request *request;
 	struct answer_about about;
 	struct queryd_vouch vouch;
-	enum kind kind; /* as asked for; 0: any */
 	int64_t now_second;
 	uint64_t begun_ns;
 };
@@ -43,7 +42,7 @@ static unsigned answer_plan(struct question *question, struct plan *plan)
 	answer_result(&body, about, &result);
 	if (about->route != ROUTE_HOUR && about->route != ROUTE_DAY)
 		return respond_json(question->request, &q->responder, 200, &body);
-	etag_make(about, question->kind, plan_digest(plan), question->now_second, etag);
+	etag_make(about, plan_digest(plan), question->now_second, etag);
 	return respond_tagged(question->request, &q->responder, etag, &body);
 }
 
@@ -89,13 +88,13 @@ unsigned serve_one(struct queryd *q, struct http_request *request,
 		.queryd = q,
 		.request = request,
 		.begun_ns = begun_ns,
-		.kind = asked->kind,
 		.now_second = settings.now_second,
 		.vouch = queryd_vouch(q, asked->to_hour, NULL),
 		.about = {
 			.key = plan_key(plan),
 			.route = asked->route,
 			.stat = asked->stat,
+			.kind = asked->kind,
 			.step = asked->step,
 			.limit = asked->limit,
 			.from_hour = asked->from_hour,

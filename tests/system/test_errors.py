@@ -1,9 +1,11 @@
-"""Every error of API.md's closed list, by a request that is answered with it (tests/golden/errors.json)."""
+"""Every error of API.md's closed list, and each of their reasons that API.md names, by a request that is answered with
+it, with the whole answer (tests/golden/errors.json). `{date}` is the day before yesterday."""
 import json
 import pathlib
 import re
 
 from conftest import http, send, wait_for
+from test_answers import Places
 from test_tokens import make_token, request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -17,35 +19,49 @@ def closed_list():
     return {(int(status), name) for status, names in rows for name in re.findall(r"`(\w+)`", names)}
 
 
+REASONS = {"unknown_key", "empty", "future", "expired", "no_window"}
+
+
 def test_every_error_has_a_request_that_shows_it(stack):
+    places = Places()
     stack.start_redis()
-    relay = stack.start_relay()
-    queryd = stack.start_queryd(max_series=1)
+    relay = stack.start_relay(**{"windows.golden.other": 100})
+    queryd = stack.start_queryd(max_series=1, max_points=100)
     token, digest = make_token()
     guarded = stack.start_queryd("guarded", **{"tokens.a": f"{digest} golden."})
     agent = stack.start_agent([relay])
-    send(agent, "golden.key:1|ms\ngolden.other:1|ms\n")
-    wait_for(lambda: len(http(queryd, "/v1/keys?match=golden.*")[1].get("keys", [])) == 2, "keys are listed")
-    seen = set()
+    send(agent, "\n".join(f"golden.{line}|T{places.day + 13 * 3600}" for line in
+                          ("key:1|ms", "other:1|ms", "hits:1|c", "room:1|g")))
+    wait_for(lambda: len(http(queryd, "/v1/keys?match=golden.*")[1].get("keys", [])) == 4, "keys are listed")
+    seen, reasons = set(), set()
 
     def check(process, path, status, error, *more, **options):
+        """error is its name, or all of the answer."""
         def answered():
             # A busy machine's Redis may be too slow for one answer: that is another error.
-            got, headers, text = request(process, path.encode(), *more, **options)
+            got, headers, text = request(process, places.put(path).encode(), *more, **options)
             return (got != 503 or error == "store_unavailable") and (got, headers, json.loads(text))
         got, headers, body = wait_for(answered, path)
-        assert (got, body["error"]) == (status, error), (path, body)
+        assert (got, body if isinstance(error, dict) else body["error"]) == (status, error), (path, body)
         assert body["message"] and headers["Content-Type"] == "application/json"
         assert headers["X-Content-Type-Options"] == "nosniff"
-        seen.add((status, error))
+        seen.add((status, body["error"]))
+        reasons.add(body.get("reason"))
         return headers
     for path, status, error in GOLDEN:
         check(queryd, path, status, error)
+    assert reasons - {None} == REASONS
     check(queryd, "/" + "a" * 9000, 414, "too_large")
-    assert "GET" in check(queryd, "/v1/keys", 405, "bad_method", method="DELETE")["Allow"]
+    assert check(queryd, "/v1/keys", 405, "bad_method", method="DELETE")["Allow"] == "GET, HEAD"
+    assert check(queryd, "/v1/keys", 405, "bad_method", method="POST", body=b"match=*")["Allow"] == "GET, HEAD"
+    assert check(queryd, "/render", 405, "bad_method", method="PUT", body=b"target=a")["Allow"] == "GET, HEAD, POST"
     check(queryd, "/v1/keys", 421, "bad_host", headers={"Host": "evil.example"})
     assert "Bearer" in check(guarded, "/v1/keys", 401, "no_token")["WWW-Authenticate"]
     check(guarded, "/other.key", 403, "not_allowed", token)
+    check(guarded, "/v1/ledger?from=-3h", 403, "not_allowed", token)
+    # What HTTP itself refuses is text.
+    status, headers, text = request(queryd, b"/render", None, "POST", b"target=" + b"a" * 70000)
+    assert (status, headers["Content-Type"], text) == (413, "text/plain", "the body is too large\n")
     stack.redis_process.kill()
     headers = check(queryd, "/golden.key/max?from=-3h", 503, "store_unavailable")
     assert headers["Retry-After"] == "1"
