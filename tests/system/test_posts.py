@@ -131,6 +131,31 @@ def test_nothing_is_taken_that_cannot_be_sealed(stack):
         assert agent.terminate() == 0
 
 
+def test_a_key_that_is_in_use_or_was_used_for_another_body_is_refused(stack):
+    """While the first request waits for its seal, and after it."""
+    stack.start_redis()
+    agent = stack.start_agent([stack.start_relay()], seal_ms="2s")
+    wait_for(lambda: http(agent, "/readyz", agent.admin)[0] == 200, "the agent is ready")
+    body, key = b"reused:1|c\n", {"Idempotency-Key": "mine"}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for _ in range(10):  # a seal may come between two of these
+            first = pool.submit(post, agent, body, key)
+            status, answer = post(agent, body, key)
+            first = first.result()
+            if (status, first[0]) in ((409, 202), (202, 409)):
+                break
+            key = {"Idempotency-Key": key["Idempotency-Key"] + "-"}
+    refused = answer if status == 409 else first[1]
+    assert refused["error"] == "in_progress" and refused["message"]
+    assert post(agent, body, key) == (202, {"repeated": True})
+    for wrong, error in (({**key}, (422, "key_reused")), ({"Idempotency-Key": ""}, (400, "bad_key")),
+                         ({"Idempotency-Key": "k" * 256}, (400, "bad_key"))):
+        status, answer = post(agent, b"reused:2|c\n", wrong)
+        assert (status, answer["error"]) == error and answer["message"]
+    assert post(agent, b"reused:1|c\n", {"Idempotency-Key": "k" * 255})[0] == 202
+    assert agent.terminate() == 0
+
+
 def test_a_key_counts_once_also_when_the_agent_is_killed(stack):
     """Retried until it is 202, across kill -9 at any moment: every body has counted exactly once."""
     agent, queryd = started(stack)
