@@ -121,10 +121,23 @@ end
 if not (is(names_first, 'zset') and is(names_last, 'zset')) then
 	return bug('type of the names')
 end
+
+-- A hash of small values is a list that Redis looks through from its beginning for every field,
+-- up to 512 fields of them by default: three quarters of a commit's time. A value as large as
+-- no list has it makes a table of it, for as long as it lives; '' is no field of ours.
+local function must_unlist(image, count)
+	local encoding = redis.call('OBJECT', 'ENCODING', image)
+	return (not encoding or encoding == 'listpack')
+		and math.max(redis.call('HLEN', image), count) > SCANNED
+end
+
+local unlist = {}
 for i = 0, H - 1 do
-	if not is(KEYS[6 + 2 * i], 'hash') then
-		return bug('type of ' .. KEYS[6 + 2 * i])
+	local image = KEYS[6 + 2 * i]
+	if not is(image, 'hash') then
+		return bug('type of ' .. image)
 	end
+	unlist[i] = must_unlist(image, tonumber(ARGV[AT_HOURS + HOUR * i + 4]))
 end
 
 -- All is well: write.
@@ -141,15 +154,6 @@ for first = 0, S - 1, CHUNK do
 	redis.call('HSET', streams, unpack(pairs))
 end
 
--- A hash of small values is a list that Redis looks through from its beginning for every field,
--- up to 512 fields of them by default: three quarters of a commit's time. A value as large as
--- no list has it makes a table of it, for as long as it lives; '' is no field of ours.
-local function must_unlist(image, count)
-	local encoding = redis.call('OBJECT', 'ENCODING', image)
-	return (not encoding or encoding == 'listpack')
-		and math.max(redis.call('HLEN', image), count) > SCANNED
-end
-
 local at = at_cells
 for i = 0, H - 1 do
 	local about = AT_HOURS + HOUR * i
@@ -159,8 +163,7 @@ for i = 0, H - 1 do
 	local left = tonumber(ARGV[about + 4])
 	redis.call('HSET', manifest, ARGV[about + 1], version)
 	redis.call('EXPIREAT', manifest, expire)
-	local unlist = must_unlist(image, left)
-	if unlist then
+	if unlist[i] then
 		redis.call('HSET', image, '', string.rep('.', 4096))
 	end
 	while left > 0 do
@@ -168,7 +171,7 @@ for i = 0, H - 1 do
 		redis.call('HSET', image, unpack(ARGV, at, at + 2 * count - 1))
 		at, left = at + 2 * count, left - count
 	end
-	if unlist then
+	if unlist[i] then
 		redis.call('HDEL', image, '')
 	end
 	redis.call('EXPIREAT', image, expire)
