@@ -57,14 +57,27 @@ static int add_tags(struct completion *c, const struct series *series)
 	return status;
 }
 
+/* What a key adds that matches, whichever its stats. */
+static int add_matching(struct completion *c, const struct series *series)
+{
+	struct slice value;
+
+	if (c->tag.size == 0)
+		return add_tags(c, series);
+	value = graphite_tags_value(series, c->tag);
+	return value.size > 0 ? add(c, value) : 0;
+}
+
 /* What a key with one of its stats adds. */
 static int add_named(struct completion *c, const struct series *series,
 		     const struct stat_asked *stat)
 {
 	char path[LIMIT_SERIES_BYTES + 1 + GRAPHITE_NODE_SIZE];
-	struct slice text, value;
-	int status;
+	struct slice text;
+	int status = graphite_look(&c->left.stats, 1);
 
+	if (status < 0)
+		return status;
 	memcpy(path, series->name.ptr, series->name.size);
 	path[series->name.size] = '.';
 	(void)graphite_node(stat, path + series->name.size + 1);
@@ -72,12 +85,15 @@ static int add_named(struct completion *c, const struct series *series,
 	status = graphite_tags_match_name(&c->tags, text);
 	if (status <= 0)
 		return status;
-	if (c->tag.size == 0)
-		return add_tags(c, series);
 	if (slice_equal(c->tag, slice_text("name")))
 		return add(c, text);
-	value = graphite_tags_value(series, c->tag);
-	return value.size > 0 ? add(c, value) : 0;
+	return add_matching(c, series);
+}
+
+/* Whether a key's stats make a difference: they stand in `name` alone. */
+static bool is_about_names(const struct completion *c)
+{
+	return slice_equal(c->tag, slice_text("name")) || is_used(c, slice_text("name"));
 }
 
 /* The stats of a key that an overview shows, and the one that an expression names. */
@@ -89,6 +105,8 @@ static int add_key(struct completion *c, const struct series *series, unsigned k
 	size_t kind, i;
 	int status = 0;
 
+	if (!is_about_names(c))
+		return add_matching(c, series);
 	for (kind = 0; kind < STAT_KINDS; kind++) {
 		if (!(kinds & 1u << kind))
 			continue;

@@ -18,7 +18,7 @@ enum { BRANCH = 1, LEAF = 2 };
 struct finder {
 	const struct scope_keys *keys;
 	struct textset found;
-	uint64_t looks;
+	struct graphite_effort left;
 	bool paths; /* whole paths, not the last nodes */
 	const char *wrong;
 };
@@ -74,7 +74,10 @@ static int add_leaf(struct finder *f, struct slice name, const char *node)
 {
 	uint8_t path[LIMIT_SERIES_BYTES + 1 + GRAPHITE_NODE_SIZE];
 	size_t size = strlen(node);
+	int status = graphite_look(&f->left.stats, 1);
 
+	if (status < 0)
+		return status;
 	if (!f->paths)
 		return textset_add(&f->found, slice_text(node), LEAF);
 	memcpy(path, name.ptr, name.size);
@@ -128,7 +131,7 @@ static int search(struct finder *f, const struct query *q)
 
 	while (status == 0 && scope_next(&walk, &name, &kinds)) {
 		size_t nodes = count_nodes(name);
-		status = graphite_look(&f->looks, 1);
+		status = graphite_look(&f->left.looks, 1);
 		if (status < 0)
 			continue;
 		if (nodes > q->nodes && same_branch(before, name, q->nodes))
@@ -251,7 +254,7 @@ static int find_nodes(const struct graphite_ask *ask, struct buf *out, const cha
 	size_t i;
 	int status = 0;
 
-	f.looks = graphite_effort(ask->brief).looks;
+	f.left = graphite_effort(ask->brief);
 	*wrong = "query= is missing";
 	if (query.size == 0)
 		return -EINVAL;

@@ -10,8 +10,8 @@
 
 struct graphite_effort graphite_effort(bool brief)
 {
-	return brief ? (struct graphite_effort){ GRAPHITE_LOOKS_TAG * 4096, 1000000 } :
-		       (struct graphite_effort){ 16000000, REGEX_BUDGET };
+	return brief ? (struct graphite_effort){ GRAPHITE_LOOKS_TAG * 4096, 8192, 1000000 } :
+		       (struct graphite_effort){ 16000000, UINT64_MAX, REGEX_BUDGET };
 }
 
 int graphite_look(uint64_t *looks, uint64_t count)

@@ -19,14 +19,15 @@
 /* What one request may spend on finding keys. */
 struct graphite_effort {
 	uint64_t looks; /* names, again for each path; with tags they count fourfold */
+	uint64_t stats; /* of the keys among them, as an editor is shown them */
 	uint64_t regex; /* the budget of regular expressions (regex.h) */
 };
 
-/* What is allowed at all; and with brief what a loop that serves others may spend on one: 4,096 names,
- * and expressions of some 2 ms. Who is short of it is told -EAGAIN, and to be run beside the loop. */
+/* What is allowed at all; and with brief what a loop that serves others may spend on one, some 2 ms:
+ * 4,096 names, or twice as many stats. Who is short of it is told -EAGAIN, and to be run beside the loop. */
 struct graphite_effort graphite_effort(bool brief);
 
-/* Spends looks. 0, ERR_TOO_LARGE. */
+/* Spends looks, or stats. 0, ERR_TOO_LARGE. */
 int graphite_look(uint64_t *looks, uint64_t count) __attribute__((warn_unused_result));
 
 struct graphite_pick {
