@@ -17,7 +17,6 @@
 static const char *const config_signed[] = { "delta", "set", NULL };
 static const char *const config_sanitize[] = { "none", "statsd", NULL };
 static const char *const config_fsync[] = { "interval", "always", NULL };
-static const char *const config_levels[] = { "error", "warn", "info", "debug", NULL };
 
 static const char *config_check_relays(const char *text)
 {
@@ -187,7 +186,7 @@ static const struct conf_row config_rows[] = {
 	  .fallback = "no",
 	  .help = "Take samples by POST from whoever reaches the admin port, also beyond loopback "
 		  "without an admin_secret." },
-	CHOICE("log_level", log_level, "info", config_levels, true,
+	CHOICE("log_level", log_level, "info", log_level_choices, true,
 	       "What is logged: error, warn, info or debug, and what is graver."),
 };
 
@@ -227,10 +226,7 @@ int config_read_secrets(struct config *c)
 
 enum log_level config_log_level(const struct config *c)
 {
-	enum log_level level = LOG_LEVEL_INFO;
-
-	(void)log_level_parse(config_levels[c->log_level], &level);
-	return level;
+	return log_level_chosen(c->log_level);
 }
 
 size_t config_relays(const struct config *c, struct slice out[CONFIG_RELAYS])

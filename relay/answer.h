@@ -48,7 +48,8 @@ struct answer answer_unknown(void);
  * digits; then *out stays. */
 bool answer_number(const struct answer *a, size_t index, uint64_t *out);
 
-/* The item at index as an hour, a floor. 0, which is below all that is written, where it is none. */
+/* The item at index as an hour, a floor. 0, which is below all that is written, where it is
+ * none. */
 int64_t answer_hour(const struct answer *a, size_t index);
 
 #endif

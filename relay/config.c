@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const config_levels[] = { "error", "warn", "info", "debug", NULL };
-
 static const char *config_check_listen(const char *text)
 {
 	struct addr address;
@@ -65,8 +63,8 @@ static const struct conf_row config_rows[] = {
 	  .fallback = "redis://127.0.0.1:6379/0", .min = 1, .max = 4096,
 	  .password = true, .check = redis_url_check,
 	  .help = "The store: redis://[[user]:password@]host:port[/db], unix:///path, "
-		  "sentinel://[[user]:password@]host:port,.../name[/db] (the hosts are sentinels) or "
-		  "cluster://[[user]:password@]host:port,... (any of its nodes)." },
+		  "sentinel://[[user]:password@]host:port,.../name[/db] (the hosts are sentinels) "
+		  "or cluster://[[user]:password@]host:port,... (any of its nodes)." },
 	TEXT("name", name, "", 64, config_check_name,
 	     "This relay's name in logs and in the list of relays; the host's when empty."),
 	TEXT("advertise", advertise, "", 279, config_check_advertise,
@@ -84,18 +82,19 @@ static const struct conf_row config_rows[] = {
 	NUMBER("compact_every_ms", CONF_MS, compact_every_ms, "60s", 0, 86400000,
 	       "How often hours and days are looked through for what to bring together; 0: never."),
 	NUMBER("compact_partials", CONF_INT, compact_partials, "8", 2, 4096,
-	       "Partials of an open hour from which on they are brought together; a closed one is from "
-	       "two on."),
+	       "Partials of an open hour from which on they are brought together; a closed one is "
+	       "from two on."),
 	NUMBER("close_after_ms", CONF_MS, close_after_ms, "15min", 0, 86400000,
-	       "How long after its end an hour counts as closed; late data is counted all the same."),
+	       "How long after its end an hour counts as closed; late data is counted all the "
+	       "same."),
 	{ .key = "auto_init", .type = CONF_BOOL, .offset = offsetof(struct config, auto_init),
 	  .fallback = "no",
 	  .help = "Initialise a store that is empty. Keep it off where an empty store means a "
 		  "mishap." },
 	NUMBER("grace_ms", CONF_MS, grace_ms, "0", 0, 3600000,
-	       "How long agents keep what is committed: longer than the store may forget. 0: by its "
-	       "kind, 10 s; Sentinel 2 minutes or 12 x down-after-milliseconds; Cluster 2 minutes or "
-	       "2 x cluster-node-timeout + 1 minute."),
+	       "How long agents keep what is committed: longer than the store may forget. 0: by "
+	       "its kind, 10 s; Sentinel 2 minutes or 12 x down-after-milliseconds; Cluster 2 "
+	       "minutes or 2 x cluster-node-timeout + 1 minute."),
 	NUMBER("buffer_max", CONF_BYTES, buffer_max, "256MiB", 1 << 20, 1LL << 40,
 	       "Bytes of batches held and not yet committed, above which agents are told to wait."),
 	NUMBER("image_max", CONF_BYTES, image_max, "1GiB", 1 << 20, 1LL << 40,
@@ -111,19 +110,20 @@ static const struct conf_row config_rows[] = {
 		  "credential:name of systemd. Agents have the same key." },
 	{ .key = "allow_open", .type = CONF_BOOL, .offset = offsetof(struct config, allow_open),
 	  .fallback = "no",
-	  .help = "Listen beyond this host without a fleet_secret: whoever can connect can write." },
+	  .help = "Listen beyond this host without a fleet_secret: whoever can connect can "
+		  "write." },
 	{ .key = "log_level", .type = CONF_CHOICE, .offset = offsetof(struct config, log_level),
-	  .fallback = "info", .choices = config_levels, .reloadable = true,
+	  .fallback = "info", .choices = log_level_choices, .reloadable = true,
 	  .help = "What is logged: error, warn, info or debug, and what is graver." },
 	{ .key = "max_windows", .type = CONF_INT, .offset = offsetof(struct config, max_windows),
 	  .fallback = "1000", .min = 1, .max = 100000, .reloadable = true,
-	  .help = "Windows of last elements held at a time, one a key and hour in memory; keys beyond go "
-		  "without and are counted." },
+	  .help = "Windows of last elements held at a time, one a key and hour in memory; keys "
+		  "beyond go without and are counted." },
 	{ .key = "windows.GLOB", .type = CONF_ENTRIES, .offset = offsetof(struct config, windows),
 	  .max = WINDOWS_GLOBS, .check = windows_check, .reloadable = true,
-	  .help = "Of which distributions the last elements are kept, for /KEY/moving_average/N, and how "
-		  "many, 1 to 1024: `checkout.* = 1000`. The last glob that matches decides; ? stands for "
-		  "a colon. The same at all relays." },
+	  .help = "Of which distributions the last elements are kept, for /KEY/moving_average/N, "
+		  "and how many, 1 to 1024: `checkout.* = 1000`. The last glob that matches "
+		  "decides; ? stands for a colon. The same at all relays." },
 };
 
 /* Whoever reaches an open relay can write what they like into everybody's metrics. */
@@ -135,8 +135,8 @@ static const char *config_check_whole(const void *values)
 	if (*c->fleet_secret != '\0' || c->allow_open ||
 	    addr_parse(slice_text(c->listen), &listen) < 0 || addr_is_loopback(&listen))
 		return NULL;
-	return "listen is reachable from other hosts and there is no fleet_secret: set one here and "
-	       "at the agents (16 bytes or more, or file:/path), or say allow_open = yes where "
+	return "listen is reachable from other hosts and there is no fleet_secret: set one here "
+	       "and at the agents (16 bytes or more, or file:/path), or say allow_open = yes where "
 	       "whoever can connect may write";
 }
 
@@ -161,10 +161,7 @@ const struct conf_spec *config_spec(void)
 
 enum log_level config_log_level(const struct config *c)
 {
-	enum log_level level = LOG_LEVEL_INFO;
-
-	(void)log_level_parse(config_levels[c->log_level], &level);
-	return level;
+	return log_level_chosen(c->log_level);
 }
 
 static const char *config_host(void)

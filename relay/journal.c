@@ -61,7 +61,8 @@ void journal_rejected(struct journal *j, const struct stream_id *id,
 		log_warn("samples_rejected",
 			 "agent=%s too_old=%" PRIu64 " too_new=%" PRIu64 " suppressed=%" PRIu64
 			 " hint=\"is a clock wrong?\"",
-			 hex_write(id->bytes, FRAME_AGENT_BYTES, agent), n->too_old, n->too_new, suppressed);
+			 hex_write(id->bytes, FRAME_AGENT_BYTES, agent), n->too_old, n->too_new,
+			 suppressed);
 }
 
 void journal_greeted(const char *peer, const struct frame_hello *hello)
@@ -69,7 +70,8 @@ void journal_greeted(const char *peer, const struct frame_hello *hello)
 	char agent[JOURNAL_AGENT_HEX], quoted[LOG_QUOTE_SIZE];
 
 	log_debug("agent_up", "peer=%s agent=%s host=%s", peer,
-		  hex_write(hello->agent_id, FRAME_AGENT_BYTES, agent), log_quote(hello->host, quoted));
+		  hex_write(hello->agent_id, FRAME_AGENT_BYTES, agent),
+		  log_quote(hello->host, quoted));
 }
 
 void journal_refused(struct journal *j, const char *peer, int code)

@@ -1,12 +1,12 @@
 /*
  * life.h - a daemon's life beside its work: signals, readiness, watchdog.
  *
- * SIGTERM and SIGINT ask for a drain, once; a second one ends the process at once with
- * status 1, unless it comes within 200 ms: then it is the same wish, as timeout(1) tells the
- * process and then its group, and a terminal's Ctrl-C may arrive through a parent as well. SIGHUP asks for a reload. SIGPIPE is ignored. systemd is told READY=1,
- * STATUS=, STOPPING=1 and, from a timer of the loop itself, WATCHDOG=1, so a loop that
- * hangs is noticed (sd_notify(3), sd_watchdog_enabled(3)). Without systemd all of that is
- * silent. Also the clocks, so that no other file reads them.
+ * SIGTERM and SIGINT ask for a drain, once; a second one ends the process at once with status 1,
+ * unless it comes within 200 ms: then it is the same wish, as timeout(1) tells the process and then
+ * its group, and a terminal's Ctrl-C may arrive through a parent as well. SIGHUP asks for a reload.
+ * SIGPIPE is ignored. systemd is told READY=1, STATUS=, STOPPING=1 and, from a timer of the loop
+ * itself, WATCHDOG=1, so a loop that hangs is noticed (sd_notify(3), sd_watchdog_enabled(3)).
+ * Without systemd all of that is silent. Also the clocks, so that no other file reads them.
  */
 #ifndef PROTO_DAEMON_LIFE_H
 #define PROTO_DAEMON_LIFE_H

@@ -3,6 +3,7 @@
 
 #include "proto/utf8.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,14 +16,13 @@
 
 static atomic_int log_level_now = LOG_LEVEL_INFO;
 
-static const struct {
-	const char *name;
-	enum log_level level;
-} log_levels[] = {
-	{ "error", LOG_LEVEL_ERROR },
-	{ "warn", LOG_LEVEL_WARN },
-	{ "info", LOG_LEVEL_INFO },
-	{ "debug", LOG_LEVEL_DEBUG },
+const char *const log_level_choices[] = { "error", "warn", "info", "debug", NULL };
+
+static const enum log_level log_levels[] = {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
 };
 
 void log_set_level(enum log_level level)
@@ -30,15 +30,10 @@ void log_set_level(enum log_level level)
 	atomic_store_explicit(&log_level_now, (int)level, memory_order_relaxed);
 }
 
-bool log_level_parse(const char *name, enum log_level *out)
+enum log_level log_level_chosen(int64_t choice)
 {
-	for (size_t i = 0; i < sizeof(log_levels) / sizeof(log_levels[0]); i++) {
-		if (strcmp(name, log_levels[i].name) != 0)
-			continue;
-		*out = log_levels[i].level;
-		return true;
-	}
-	return false;
+	assert(choice >= 0 && (size_t)choice < sizeof(log_levels) / sizeof(log_levels[0]));
+	return log_levels[choice];
 }
 
 /* Size of the UTF-8 sequence at text, or 0 when it is none. */

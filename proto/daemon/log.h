@@ -26,8 +26,12 @@ enum log_level {
 /* Sets what is printed: this level and graver ones. Default: info. */
 void log_set_level(enum log_level level);
 
-/* `error`, `warn`, `info`, `debug`; false for another name. */
-bool log_level_parse(const char *name, enum log_level *out);
+/* `error`, `warn`, `info`, `debug`, NULL: what a row `log_level` of a configuration takes (conf.h's
+ * choices). */
+extern const char *const log_level_choices[];
+
+/* The level of such a row's value, the index of its choice. */
+enum log_level log_level_chosen(int64_t choice);
 
 /* Many events have no fields, and "" says so. */
 #pragma GCC diagnostic ignored "-Wformat-zero-length"

@@ -45,16 +45,18 @@ static void test_the_level_hides_what_is_less_grave(void **state)
 
 static void test_level_names(void **state)
 {
-	enum log_level level = LOG_LEVEL_INFO;
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} rows[] = { { "error", LOG_LEVEL_ERROR }, { "warn", LOG_LEVEL_WARN },
+		     { "info", LOG_LEVEL_INFO }, { "debug", LOG_LEVEL_DEBUG } };
 
 	(void)state;
-	assert_true(log_level_parse("debug", &level));
-	assert_int_equal(level, LOG_LEVEL_DEBUG);
-	assert_true(log_level_parse("error", &level));
-	assert_true(log_level_parse("warn", &level));
-	assert_false(log_level_parse("warning", &level));
-	assert_false(log_level_parse("", &level));
-	assert_int_equal(level, LOG_LEVEL_WARN);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_string_equal(log_level_choices[i], rows[i].name);
+		assert_int_equal(log_level_chosen((int64_t)i), rows[i].level);
+	}
+	assert_null(log_level_choices[sizeof(rows) / sizeof(rows[0])]);
 }
 
 static void test_an_event_stays_one_line_and_keeps_errno(void **state)
