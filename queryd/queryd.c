@@ -229,6 +229,10 @@ void queryd_serve(void *queryd, struct http_request *request)
 	unsigned sent;
 	int status;
 
+	if (respond_preflight(request, &q->responder)) {
+		queryd_count(q, ROUTE_NONE, 204, begun_ns);
+		return;
+	}
 	status = route_parse(http_path(request), http_query(request), life_wall_ms() / 1000, &asked,
 			     &why);
 	if (judge_method(asked.route, method, &unfit) < 0) {

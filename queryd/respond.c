@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HEADERS_MAX    11
 #define REFUSAL_BYTES  8192
@@ -269,6 +270,29 @@ unsigned respond_refusal(struct http_request *request, struct responder *to,
 	buf_init(&body, REFUSAL_BYTES);
 	answer_refusal(&body, why);
 	return respond(request, to, &reply, &body);
+}
+
+bool respond_preflight(struct http_request *request, struct responder *to)
+{
+	const char *origin = http_header(request, "Origin");
+	const struct http_header headers[] = {
+		{ "Access-Control-Allow-Origin", origin },
+		{ "Access-Control-Allow-Methods", "GET, HEAD, POST" },
+		{ "Access-Control-Allow-Headers", "Authorization" },
+		{ "Access-Control-Max-Age", "600" },
+		{ "Vary", "Origin" },
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Content-Security-Policy", RESPOND_POLICY },
+	};
+	struct buf nothing;
+
+	if (strcmp(http_method(request), "OPTIONS") != 0 || !origin ||
+	    !http_header(request, "Access-Control-Request-Method") ||
+	    !config_allows_origin(to->config, origin))
+		return false;
+	buf_init(&nothing, 1);
+	http_reply(request, 204, "text/plain", &nothing, headers, sizeof(headers) / sizeof(*headers));
+	return true;
 }
 
 unsigned respond_metrics(struct http_request *request, struct buf *body)

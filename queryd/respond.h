@@ -55,6 +55,11 @@ unsigned respond_json(struct http_request *request, struct responder *to, unsign
 unsigned respond_tagged(struct http_request *request, struct responder *to,
 			const char *etag, struct buf *body);
 
+/* Answers a browser that asks whether a page of another origin may send a request with headers of its
+ * own (OPTIONS, Fetch 4.8): a listed origin may, with a token. False, and nothing sent, when it is no such
+ * question or the origin is not listed. */
+bool respond_preflight(struct http_request *request, struct responder *to);
+
 /* Replies with an error of the closed list. Returns its status. */
 unsigned respond_refusal(struct http_request *request, struct responder *to,
 			 const struct route_refusal *why);

@@ -66,3 +66,29 @@ def test_every_error_has_a_request_that_shows_it(stack):
     headers = check(queryd, "/golden.key/max?from=-3h", 503, "store_unavailable")
     assert headers["Retry-After"] == "1"
     assert seen == closed_list()
+
+
+def test_pages_of_listed_origins_may_read_and_others_may_not(stack):
+    stack.start_redis()
+    stack.start_relay()
+    token, digest = make_token()
+    queryd = stack.start_queryd(cors_origins="https://a.example, http://b.example:81", **{"tokens.a": f"{digest} *"})
+    leave = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    wait_for(lambda: request(queryd, b"/v1/keys", token)[0] == 200, "the names are read")
+    for origin, listed in (("https://a.example", True), ("http://b.example:81", True), ("https://a.example:443", False),
+                           ("https://b.example", False), ("null", False), ("https://a.example.evil", False)):
+        status, headers, _ = request(queryd, b"/v1/keys", token, headers={"Origin": origin})
+        assert status == 200 and headers["Access-Control-Allow-Origin"] == (origin if listed else None)
+        assert headers["Vary"] == "Accept-Encoding, Origin"
+        # What is wrong may be read too.
+        status, headers, _ = request(queryd, b"/v1/keys", headers={"Origin": origin})
+        assert status == 401 and headers["Access-Control-Allow-Origin"] == (origin if listed else None)
+        # A token makes a browser ask first, without it.
+        status, headers, text = request(queryd, b"/v1/keys", method="OPTIONS", headers={"Origin": origin, **leave})
+        assert (status, text, headers["Access-Control-Allow-Origin"]) == \
+            ((204, "", origin) if listed else (401, text, None))
+        if listed:
+            assert headers["Access-Control-Allow-Headers"] == "Authorization" and "GET" in headers["Access-Control-Allow-Methods"]
+    # Without that question it is a method like others, and nobody's origin is not a question.
+    assert request(queryd, b"/v1/keys", token, "OPTIONS", headers={"Origin": "https://a.example"})[0] == 405
+    assert request(queryd, b"/v1/keys", token, "OPTIONS", headers=leave)[0] == 405
