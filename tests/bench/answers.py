@@ -240,7 +240,8 @@ def bench_answers(seconds, keys=1000000):
         for thread in os.listdir(f"/proc/{stack.redis_process.pid}/task"):
             os.sched_setaffinity(int(thread), {1 % CORES})
         for queryd in queryds.values():
-            wait_for(lambda: total(queryd, "hourglass_queryd_names") == keys + 2 * MERGED, "all names are read", 120)
+            wait_for(lambda queryd=queryd: total(queryd, "hourglass_queryd_names") == names["max_names"],
+                     "all names are read", 120)
         questions = Questions(stack, hours, keys)
         one_hour(stack, queryds, questions, hours, seconds)
         long_ones(queryds, this_hour, today, min(seconds, 5))

@@ -11,7 +11,7 @@ from answers import fill
 from conftest import Stack, ask, http as get, send, this_hour, total, wait_for
 
 # Before a number: names of 20 bytes, and of 77.
-PREFIXES = ("app.web.key.k", "app.production.eu-central-1.checkout-service.http.server.duration.key.k")
+PREFIXES = ("apps.web.key.k", "app.production.eu-central-1.checkout-service.http.server.duration.key.k")
 PAGE = "/v1/keys?limit=1000"
 GLOB = "/v1/keys?match=*.key.*nowhere"
 
