@@ -8,9 +8,11 @@ into the relays, the relays commit into Redis, Redis goes last. Nothing of the s
 touched: Redis listens on a socket in the data folder only.
 """
 import argparse
+import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -74,7 +76,7 @@ class Stack:
 
 def wait_until(stack, what, condition):
     deadline = time.monotonic() + READY_SECONDS
-    while not condition():
+    while stack.dead() or not condition():
         if stack.dead():
             name, code = stack.dead()[0]
             sys.exit(f"{name} ended with {code} before {what}; its last lines are above")
@@ -100,24 +102,50 @@ def redis_socket(data):
     return os.path.join(folder, "redis.sock"), folder
 
 
-def start_all(stack, build, socket, port):
+def hold_folder(data):
+    """Two Redis on one folder would ruin each other's files. The lock ends with the process."""
+    lock = open(os.path.join(data, "lock"), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"{data} is in use by a pipeline that runs: stop that one (Ctrl-C), or give this one "
+                 "its own folder and ports: make run BUILD=build-2 OFFSET=100")
+    return lock
+
+
+def check_ports(port):
+    """All that are needed are free, or the first that is not is named before anything is started."""
+    wanted = [(socket.SOCK_DGRAM, 8125)] + [(socket.SOCK_STREAM, base) for base in
+                                            (8126, 8127, 8128, 8129, 8137, 8138)]
+    for kind, base in wanted:
+        with socket.socket(socket.AF_INET, kind) as one:
+            if kind == socket.SOCK_STREAM:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port(base)))
+            except OSError as error:
+                sys.exit(f"127.0.0.1:{port(base)} cannot be used ({error.strerror}): end what has it "
+                         "(ss -lntup shows which), or move all ports: make run OFFSET=100")
+
+
+def start_all(stack, build, at, port):
     data = stack.data
-    stack.start("redis", "redis-server", "--port", "0", "--unixsocket", socket, "--dir", data,
+    stack.start("redis", "redis-server", "--port", "0", "--unixsocket", at, "--dir", data,
                 "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
                 "--maxmemory-policy", "noeviction", "--daemonize", "no", "--logfile", "",
                 "--loglevel", "warning")
-    wait_until(stack, "Redis answers", lambda: os.path.exists(socket))
+    wait_until(stack, "Redis answers", lambda: os.path.exists(at))
     for n in (1, 2):
         stack.start(f"relay-{n}", f"{build}/hourglass-relay",
                     "-o", f"listen=127.0.0.1:{port(8117 + 10 * n)}",
                     "-o", f"admin=127.0.0.1:{port(8118 + 10 * n)}",
-                    "-o", f"redis=unix://{socket}", "-o", f"name=relay-{n}",
+                    "-o", f"redis=unix://{at}", "-o", f"name=relay-{n}",
                     "-o", "auto_init=yes")
     for n in (1, 2):
         wait_until(stack, f"relay-{n} is ready",
                    lambda: http_ok(f"http://127.0.0.1:{port(8118 + 10 * n)}/readyz"))
     stack.start("queryd", f"{build}/hourglass-queryd", "-o", f"listen=127.0.0.1:{port(8129)}",
-                "-o", f"redis=unix://{socket}")
+                "-o", f"redis=unix://{at}")
     state = os.path.join(data, "agent")
     os.makedirs(state, exist_ok=True)
     stack.start("agent", f"{build}/hourglass-agent", "-o", f"listen=udp://127.0.0.1:{port(8125)}",
@@ -141,14 +169,16 @@ def main():
     data = os.path.abspath(args.data)
     os.makedirs(data, exist_ok=True)
     port = lambda base: base + args.offset  # noqa: E731
-    socket, folder = redis_socket(data)
+    lock = hold_folder(data)
+    check_ports(port)
+    at, folder = redis_socket(data)
     stack = Stack(data)
     # From here on a signal only asks, also where a shell started us with SIGINT ignored.
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
     code = 0
     try:
-        start_all(stack, args.build, socket, port)
+        start_all(stack, args.build, at, port)
         if args.demo:
             demo = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.py")
             stack.start("demo", sys.executable, demo, "--port", str(port(8125)))
@@ -175,6 +205,7 @@ and look at http://127.0.0.1:{port(8129)}/
         stack.stop()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+        lock.close()
     return code
 
 

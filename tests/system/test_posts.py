@@ -261,6 +261,37 @@ def test_a_body_of_many_series_counts_once_also_when_killed_within_its_seal(stac
     assert agent.terminate() == 0
 
 
+MEGABYTES = 1024 if os.environ.get("HOURGLASS_LONG") else 96
+
+
+def test_bodies_without_end_take_bounded_memory(stack):
+    """Three writers, one body of 4 MB after the other (a gigabyte in the long form): all counts, in little
+    memory."""
+    agent, queryd = started(stack)
+    line = b"".join(b"gig.k%d:%d|ms\n" % (n % 97, n % 1000) for n in range(330000))
+    body = line[:line.rindex(b"\n", 0, 4000000) + 1]
+    before, most = agent.rss_bytes(), 0
+
+    def write():
+        while (status := post(agent, body)[0]) == 503:
+            time.sleep(0.1)     # the spool is full: a client waits and asks again
+        return status
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        posts = [pool.submit(write) for _ in range(MEGABYTES // 4)]
+        while not all(one.done() for one in posts):
+            most = max(most, agent.rss_bytes())
+            time.sleep(0.02)
+        assert [one.result() for one in posts] == [202] * len(posts)
+    assert most - before < 160 << 20, most
+
+    def counted():
+        _, told = http(queryd, "/v1/query?match=gig.*&stat=count&from=-2h&step=total")
+        return told["groups"][0]["value"] if told and told.get("groups") else 0
+    wait_for(lambda: counted() == len(posts) * body.count(b"\n"),
+             lambda: f"{counted()} of {len(posts) * body.count(10)}")
+    assert agent.terminate() == 0
+
+
 def test_bodies_from_many_at_once_add_up(stack):
     """And the ledger agrees at every instant; datagrams come in beside them."""
     agent, queryd = started(stack)

@@ -53,6 +53,14 @@ def test_the_whole_stack_runs_answers_and_stops(tmp_path):
                  urllib.request.urlopen(f"{url}/v1/keys?limit=1000").read(), "the demo's keys")
         with urllib.request.urlopen(f"{url}/shop.page.views;page=home/sum/{date}/{hour}") as answer:
             assert answer.status == 200
+        # A second one would ruin the first one's files.
+        second = subprocess.run([sys.executable, f"{ROOT}/packaging/demo/run.py", "--build", BUILD,
+                                 "--data", str(tmp_path / "data"), "--offset", str(offset)],
+                                capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        assert second.returncode == 1 and "in use by a pipeline that runs" in second.stderr
+        assert second.stdout == ""
+        with urllib.request.urlopen(f"{url}/v1/keys") as answer:
+            assert answer.status == 200
         # Ctrl-C: everything ends in order, by itself, with nothing left behind.
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0, printed()
@@ -76,5 +84,43 @@ def test_a_port_in_use_is_named(tmp_path):
         done = subprocess.run([sys.executable, f"{ROOT}/packaging/demo/run.py", "--build", BUILD,
                                "--data", str(tmp_path / "data"), "--offset", str(offset)],
                               capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
-    assert done.returncode != 0
-    assert f"127.0.0.1:{8129 + offset}" in done.stdout and "EADDRINUSE" in done.stdout
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"127.0.0.1:{8129 + offset} cannot be used" in done.stderr and "OFFSET=" in done.stderr
+
+
+def children(folder):
+    """Processes that were started with a folder on their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as line:
+                if folder.encode() in line.read():
+                    found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def test_interrupted_at_any_stage_nothing_stays_behind(tmp_path):
+    """Ctrl-C when each of the stages has just begun."""
+    for stage in ("redis |", "relay-1 | listening", "relay-2 | listening", "queryd | listening",
+                  "agent | listening"):
+        folder = str(tmp_path / f"stage-{stage.split()[0]}")
+        process = subprocess.Popen([sys.executable, "-u", f"{ROOT}/packaging/demo/run.py", "--build", BUILD,
+                                    "--data", folder, "--offset", str(free_offset())],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   stdin=subprocess.DEVNULL)
+        printed = []
+        try:
+            for line in process.stdout:
+                printed.append(line)
+                if stage in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            printed.append(process.communicate(timeout=60)[0])
+        finally:
+            if process.poll() is None:
+                process.kill()
+        text = "".join(printed)
+        assert process.returncode in (0, 1) and "Traceback" not in text, text
+        wait_for(lambda: not children(folder), f"all have ended that began before {stage}\n{text}")
