@@ -73,33 +73,10 @@ static int start(struct plan *p)
 	return status ? status : ask_names(p, PLAN_LAST, p->asked);
 }
 
-static struct plan *stock_take(struct plan_stock *stock)
-{
-	struct plan *p = stock && stock->count > 0 ? stock->kept[--stock->count] : malloc(sizeof(*p));
-
-	if (p)
-		memset(p, 0, sizeof(*p));
-	return p;
-}
-
-static void stock_give(struct plan_stock *stock, struct plan *p)
-{
-	if (stock && stock->count < PLAN_STOCK)
-		stock->kept[stock->count++] = p;
-	else
-		free(p);
-}
-
-void plan_stock_release(struct plan_stock *stock)
-{
-	while (stock->count > 0)
-		free(stock->kept[--stock->count]);
-}
-
 int plan_new(const struct route_request *request, const struct plan_settings *settings,
 	     struct plan **out)
 {
-	struct plan *p = stock_take(settings->stock);
+	struct plan *p = plan_stock_take(settings->stock);
 
 	if (!p)
 		return -ENOMEM;
@@ -176,7 +153,7 @@ void plan_free(struct plan *p)
 	release(p);
 	free(p->round.list);
 	free(p->key);
-	stock_give(p->settings.stock, p);
+	plan_stock_give(p->settings.stock, p);
 }
 
 struct slice plan_key(const struct plan *p)

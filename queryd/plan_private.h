@@ -72,6 +72,14 @@ int plan_start_hours(struct plan *p) __attribute__((warn_unused_result));
 /* Whether anything was found that may be the answer. */
 bool plan_found_any(const struct plan *p);
 
+/* ---- plan_stock.c ----------------------------------------------------------------------------- */
+
+/* A plan of zeros, from the stock (NULL: none) if it has one; NULL without memory. */
+struct plan *plan_stock_take(struct plan_stock *stock);
+
+/* Takes back one that owns nothing any more. */
+void plan_stock_give(struct plan_stock *stock, struct plan *p);
+
 /* ---- plan_day.c ------------------------------------------------------------------------------- */
 
 /* Starts what comes at next_hour: days, where rolled-up ones may be used, or hours. */
