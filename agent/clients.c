@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * clients.c - one epoll, one thread, and a list of connections by when they last ended a line.
+ *
+ * The list makes idleness cheap: who has been silent for longest is its head, so a sweep looks at
+ * those it closes and one more. An epoll event points at what it is about: a connection, a
+ * listener, or, for the end, the clients themselves.
+ */
 #include "agent/clients.h"
 
 #include "agent/framing.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * gauges.c - the last sealed second of each gauge, in a table that forgets.
+ *
+ * A slot belongs to whoever had it last: two gauges of one slot push each other out, and one that
+ * was pushed out is sealed as it comes, which is less exact within a second and nowhere else. So
+ * nothing grows and nothing is searched.
+ */
 #include "agent/gauges.h"
 
 #include "proto/hour.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * known.c - open addressing over two arrays of hashes that change places.
+ *
+ * Nothing is ever taken out singly: a generation is forgotten as a whole, and its array, zeroed,
+ * serves the next one, unless it is far too large for what the last one held.
+ */
 #include "agent/known.h"
 
 #include <stdlib.h>

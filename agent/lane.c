@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * lane.c - notes of batches in one array, oldest first: past, committed, in flight, unsent.
+ *
+ * The array is a queue: notes leave at `head`, and the room before it is taken back when it is more
+ * than half of all. A place is found by seq in O(log n), because a batch that could not be read
+ * back leaves a gap. Once a lane is in use only what Redis says (lane_note_state) moves `committed`
+ * back.
+ */
 #include "agent/lane.h"
 
 #include <assert.h>

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * limits.c - counts a prefix and interval, a bucket of tokens, and prefixes that overflow.
+ *
+ * A count bears the number of its interval, so that a new interval empties the table by one
+ * increment. A series is counted for its prefix before a token is taken, and taken back where there
+ * is none: the other way round tokens would be spent on series that their prefix refuses.
+ */
 #include "agent/limits.h"
 
 #include "proto/hash.h"

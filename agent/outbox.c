@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * outbox.c - lanes to peers, and what peers say back to lanes.
+ *
+ * Events are noted on the peer and its lanes, and outbox_run does the rest in one order: place,
+ * open, send, ask. It is linear in streams times partitions, whatever came; asking, once a
+ * confirm_ms, is that once a peer. What must not be walked for nothing is counted beside (`opens`,
+ * of lanes that wait for an OPEN).
+ */
 #include "agent/outbox.h"
 
 #include "agent/outbox_private.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * posted.c - a ring of entries with chains over it, and a log that says the same.
+ *
+ * The ring holds the last POSTED_KEYS keys; an entry whose place is taken leaves its chain. Waiting
+ * entries are the youngest ones, from `settled` on, because a seal settles all of them at once: so
+ * what is logged is a range as well.
+ */
 #include "agent/posted.h"
 
 #include "proto/buf.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * route.c - slots for names, and two rings over them.
+ *
+ * A ring is made of names, not of slots, so every agent that knows the same names has the same
+ * order. Both rings are made anew at each change, since a slot that was freed may have another name
+ * a moment later.
+ */
 #include "agent/route.h"
 
 #include <assert.h>

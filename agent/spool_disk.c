@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * spool_disk.c - records: slots, the file being filled, and the functions of a spool.
+ *
+ * An id is the index of a slot, so it stays good until its record is dropped, although the array
+ * moves as it grows. The first slots are the heads of the rings (spool_disk_private.h). The first
+ * write that fails degrades the spool: from then on a record without a copy in memory is refused,
+ * and one that has a copy waits in DISK_PENDING.
+ */
 #include "agent/spool_disk.h"
 
 #include "agent/spool_disk_private.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * spool_disk_open.c - a start: reads all files, oldest first, and hands out what is whole.
+ *
+ * A file is read into memory as a whole, one after the other, and its records are handed out while
+ * it is scanned: so a file of which none is wanted must outlive its own scan. A file that cannot be
+ * opened is counted and left where it is; one that is torn is cut behind its last whole record.
+ */
 #include "agent/spool_disk.h"
 
 #include "agent/spool_disk_private.h"

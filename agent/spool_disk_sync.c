@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * spool_disk_sync.c - syncing off the loop, and the way back from memory to the disk.
+ *
+ * A round takes copies of the descriptors, so that files may be closed and removed while it waits
+ * for the disk, and remembers how far each was filled when it began: only that much is safe when it
+ * ends. What was appended meanwhile waits for the next round.
+ */
 #include "agent/spool_disk.h"
 
 #include "agent/spool_disk_private.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * top.c - a set-associative table: the least of eight leaves, and its counts stay in `others`.
+ *
+ * Windows turn for all entries at once, so `now` and `before` speak of the same times everywhere.
+ * Lines and rejects of both windows weigh: a prefix that was heavy a minute ago is not pushed out
+ * by one that has just come.
+ */
 #include "agent/top.h"
 
 #include "proto/hash.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * compact_job.c - the commands of a job, then what their answers lead to.
+ *
+ * A piece is as many fields as the last one says will make COMPACT_PIECE_BYTES, and is held as it
+ * will be sent: as arguments of STAGE. Fields that an earlier source had are left out by the
+ * script, so most walks but the first find little.
+ */
 #include "relay/compact_job.h"
 
 #include "proto/err.h"

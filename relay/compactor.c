@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * compactor.c - passes over partitions, days and hours, one command at a time.
+ *
+ * State, partition, day and hour are where a pass stands; every answer moves one of them on and
+ * sets when the next command may go. An answer that is missing or makes no sense ends the pass, and
+ * the next one begins from what Redis has then: of that nothing is remembered but how open hours
+ * looked (compact_watch.h).
+ */
 #include "relay/compactor.h"
 
 #include "proto/store/script.h"

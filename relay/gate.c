@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * gate.c - HELLO to WELCOME, by way of CHALLENGE and PROOF where there is a secret.
+ *
+ * The bytes of a frame are gone when its handler returns, so the host's name is copied with what
+ * the proof will be about. WELCOME is followed at once by what the agent must know: the relays,
+ * whether to wait, whether Redis has room.
+ */
 #include "relay/gate.h"
 
 #include "proto/auth.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * image.c - hours in an array, cells in a map each, dirty cells in a list each.
+ *
+ * A relay holds few hours, so they are found by bisection. What a commit would weigh is estimated
+ * while cells are marked and groups merged (`dirty_bytes`), never encoded to find out. Memory is a
+ * running sum: whoever changes a cell asks for its size before and after.
+ */
 #include "relay/image.h"
 
 #include "proto/err.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * merge.c - which batch fits, which is late, which is wrong.
+ *
+ * A batch fits when it builds on the last state that was received (track_tail), merged or waiting.
+ * One that does not is a duplicate at or below that state, a leftover after a RESET or STATE
+ * (`resync`, `lenient`), and otherwise its agent's mistake.
+ */
 #include "relay/merge.h"
 
 #include "proto/err.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * pace.c - windows of measuring, and a level that doubles or halves the interval.
+ *
+ * Commits of several partitions overlap: busy is the time from the first that goes out to the last
+ * that is answered. A window in which something was in flight and nothing was answered says that
+ * Redis stands still, not that it is short of time.
+ */
 #include "relay/pace.h"
 
 #include <assert.h>

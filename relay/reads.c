@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * reads.c - OPEN, CONFIRM and CLOSE at Redis, and what their answers mean.
+ *
+ * One OPEN call is under way at a time; tracks wait for it in `reads`, those with a pause in
+ * `delayed`. An answer is taken only by tracks that still wait for this very call (`read_serial`):
+ * what was closed, taken over or thrown back meanwhile is asked about again by whoever needs it.
+ */
 #include "relay/reads.h"
 
 #include "relay/acks.h"
