@@ -50,6 +50,12 @@ class Stack:
         thread.start()
         self.processes.append((name, process, thread))
 
+    def heed(self):
+        """A signal only asks, and is heeded between two steps: raised anywhere it could fall between
+        a process and the note that it is there."""
+        if self.stopping.is_set():
+            raise KeyboardInterrupt
+
     def pump(self, name, process):
         for line in process.stdout:
             line = line.rstrip()
@@ -77,6 +83,7 @@ class Stack:
 def wait_until(stack, what, condition):
     deadline = time.monotonic() + READY_SECONDS
     while stack.dead() or not condition():
+        stack.heed()
         if stack.dead():
             name, code = stack.dead()[0]
             sys.exit(f"{name} ended with {code} before {what}; its last lines are above")
@@ -155,10 +162,6 @@ def start_all(stack, build, at, port):
     wait_until(stack, "the agent is ready", lambda: http_ok(f"http://127.0.0.1:{port(8126)}/readyz"))
 
 
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build/release")
@@ -174,8 +177,8 @@ def main():
     at, folder = redis_socket(data)
     stack = Stack(data)
     # From here on a signal only asks, also where a shell started us with SIGINT ignored.
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stack.stopping.set())
     code = 0
     try:
         start_all(stack, args.build, at, port)
@@ -193,6 +196,7 @@ Hourglass is running; Ctrl-C stops it. Try, in another terminal:
 and look at http://127.0.0.1:{port(8129)}/
 """, flush=True)
         while not stack.dead():
+            stack.heed()
             time.sleep(0.2)
         name, code = stack.dead()[0]
         print(f"{name} ended with {code}: stopping the rest", flush=True)
