@@ -106,7 +106,7 @@ static void clients_end(struct clients *s, struct clients_one *c, bool in_order)
 {
 	struct framing_sink sink = clients_sink(s);
 
-	ingest_begin(&s->ingest);
+	ingest_begin(&s->ingest, false);
 	framing_end(&c->framing, in_order, &sink);
 	ingest_end(&s->ingest);
 	clients_unlink(s, c);
@@ -129,7 +129,7 @@ static bool clients_read(struct clients *s, struct clients_one *c, int64_t now_m
 		clients_end(s, c, got == 0);
 		return false;
 	}
-	ingest_begin(&s->ingest);
+	ingest_begin(&s->ingest, false);
 	ended = framing_feed(&c->framing, slice_of(s->buffer, (size_t)got), &sink);
 	tally_add(&clients_counts(s)->stream_bytes, (uint64_t)got);
 	ingest_end(&s->ingest);

@@ -126,28 +126,6 @@ void ingest_refuse_line(struct ingest *r, struct slice line, int reason)
 	intake_count_reject(r->intake, line);
 }
 
-/* Takes plain lines (line.h) off a text, up to the first that is none. Returns how many. */
-static size_t ingest_take_plain(struct ingest *r, struct slice *text,
-				struct line_plain lines[TABLE_AHEAD], uint64_t hashes[TABLE_AHEAD])
-{
-	struct table *table = intake_open(r->intake);
-	bool large = table_is_large(table);
-	struct slice rest = *text;
-	size_t count = 0;
-
-	while (count < TABLE_AHEAD && line_take_plain(&r->parser, &rest, &lines[count]) &&
-	       !ingest_is_reserved(lines[count].series)) {
-		hashes[count] = table_hash(lines[count].kind, lines[count].series);
-		if (large)
-			table_warm_slot(table, hashes[count]);
-		count++;
-		*text = rest;
-	}
-	if (large)
-		table_warm(table, hashes, count);
-	return count;
-}
-
 /* A plain line's sample was refused. */
 static void ingest_refuse_plain(struct ingest *r, const struct line_plain *line, int reason)
 {
@@ -157,45 +135,75 @@ static void ingest_refuse_plain(struct ingest *r, const struct line_plain *line,
 	intake_count_reject(r->intake, line->line);
 }
 
-/* The plain lines at the head of a text, as many as are looked ahead: they are taken apart first,
- * so that all they need of a large table is fetched at the same time. Returns how many. */
-static size_t ingest_plain(struct ingest *r, struct slice *text)
+/* Adds the lines that were looked ahead to. */
+static void ingest_add_ahead(struct ingest *r)
 {
-	struct line_plain lines[TABLE_AHEAD];
-	uint64_t hashes[TABLE_AHEAD];
-	size_t count = ingest_take_plain(r, text, lines, hashes);
 	struct table *table = intake_open(r->intake);
+	size_t count = r->ahead_count;
 
+	r->ahead_count = 0;
+	if (r->warms && count > 1)
+		table_warm(table, r->hashes, count);
 	for (size_t i = 0; i < count; i++) {
-		int status = table_add_plain(table, &lines[i], hashes[i], r->now_s);
+		int status = table_add_plain(table, &r->ahead[i], r->hashes[i], r->now_s);
 
 		if (status == 0) {
 			table_count_line(table);
 			r->taken++;
 		} else {
-			ingest_refuse_plain(r, &lines[i], status);
+			ingest_refuse_plain(r, &r->ahead[i], status);
 		}
 	}
 	r->lines += count;
 	r->samples += count;
-	return count;
+}
+
+/* Takes plain lines (line.h) off a text, as many as may be looked ahead to. */
+static void ingest_look_ahead(struct ingest *r, struct slice *text)
+{
+	const struct table *table = intake_open(r->intake);
+	size_t count = r->ahead_count;
+	struct slice rest = *text;
+	bool warms = r->warms;
+
+	while (count < TABLE_AHEAD && line_take_plain(&r->parser, &rest, &r->ahead[count]) &&
+	       !ingest_is_reserved(r->ahead[count].series)) {
+		r->hashes[count] = table_hash(r->ahead[count].kind, r->ahead[count].series);
+		if (warms)
+			table_warm_slot(table, r->hashes[count]);
+		count++;
+		*text = rest;
+	}
+	r->ahead_count = count;
 }
 
 void ingest_text(struct ingest *r, struct slice text)
 {
 	struct slice line;
+	bool full;
 
-	while (text.size > 0)
-		if (ingest_plain(r, &text) < TABLE_AHEAD && line_split(&text, &line))
+	while (text.size > 0) {
+		ingest_look_ahead(r, &text);
+		full = r->ahead_count == TABLE_AHEAD;
+		if (!full && text.size == 0)
+			return;
+		/* What came before another line goes before it. */
+		ingest_add_ahead(r);
+		if (!full && line_split(&text, &line))
 			ingest_line(r, line);
+	}
 }
 
 /* ---- a burst ---- */
 
-void ingest_begin(struct ingest *r)
+void ingest_begin(struct ingest *r, bool cold)
 {
+	const struct table *table;
+
 	r->lines = r->samples = r->taken = r->refusals = 0;
 	intake_lock(r->intake);
+	table = intake_open(r->intake);
+	r->warms = table_is_large(table) || (cold && table->series_capacity > 0);
 	r->now_s = life_wall_ms() / 1000;
 }
 
@@ -218,6 +226,7 @@ void ingest_end(struct ingest *r)
 {
 	struct ledger *counts = &r->intake->counts;
 
+	ingest_add_ahead(r);
 	/* Counted before the mutex goes: whoever has it sees as much received as came of it. */
 	tally_add(&counts->samples, r->samples);
 	if (r->count_taken != NULL)

@@ -35,6 +35,10 @@ struct ingest {
 	int refused;   /* why the line, or a sample of it, was refused; 0 */
 	bool reserved; /* its name is not the sender's to use */
 	struct slice line;
+	bool warms; /* the table is worth it */
+	size_t ahead_count;
+	struct line_plain ahead[TABLE_AHEAD]; /* taken apart, not yet added */
+	uint64_t hashes[TABLE_AHEAD];         /* theirs */
 	char shown[INGEST_SHOWN_BYTES]; /* the line that will be logged */
 	size_t shown_size;
 	int shown_reason;
@@ -54,10 +58,12 @@ void ingest_set_lines(struct ingest *r, const struct line_options *lines);
 /* Samples of earlier seconds are refused from now on. Any thread. */
 void ingest_set_floor(struct ingest *r, int64_t floor_second);
 
-/* A burst begins: locks the intake. */
-void ingest_begin(struct ingest *r);
+/* A burst begins: locks the intake. cold: after a pause, in which others have used the caches. */
+void ingest_begin(struct ingest *r, bool cold);
 
-/* Reads a text of lines; the last one may lack its newline. */
+/* Reads a text of lines; the last one may lack its newline. The text stays until ingest_end: plain
+ * lines of several texts are taken apart first, so that all they need of a large table, or of a
+ * cold one, is fetched at the same time. */
 void ingest_text(struct ingest *r, struct slice text);
 
 /* Reads one line, without its newline. */

@@ -118,7 +118,7 @@ static void posts_ingest(struct posts *p, struct slice text, struct posts_reques
 {
 	struct slice line;
 
-	ingest_begin(&p->ingest);
+	ingest_begin(&p->ingest, false);
 	while (line_split(&text, &line))
 		if (line.size > FRAMING_LINE_BYTES)
 			ingest_refuse_line(&p->ingest, line, ERR_TOO_LARGE);

@@ -43,6 +43,7 @@ struct receive_worker {
 	size_t socket_count, hasty_count;
 	int stop;       /* the receiver's */
 	int64_t nap_ns; /* as long as the others' buffers allow */
+	bool napped;    /* before this look at the sockets */
 	bool running;
 	pthread_t thread;
 	uint8_t *buffer; /* RECEIVE_BURST datagrams; only pages that were used are resident */
@@ -85,7 +86,7 @@ static void receive_parse(struct receive_worker *w, size_t count)
 	struct ledger *counts = &w->ingest.intake->counts;
 	uint64_t bytes = 0;
 
-	ingest_begin(&w->ingest);
+	ingest_begin(&w->ingest, w->napped);
 	for (size_t i = 0; i < count; i++) {
 		bytes += w->messages[i].msg_len;
 		receive_datagram(w, &w->messages[i]);
@@ -150,12 +151,12 @@ static int64_t receive_now_ns(void)
 }
 
 /* Reads what poll(2) has found, or whatever there is. */
-static struct receive_look receive_look(struct receive_worker *w, struct pollfd *polls, bool all)
+static struct receive_look receive_look(struct receive_worker *w, struct pollfd *polls)
 {
 	struct receive_look look = { false };
 
 	for (size_t i = 1; i <= w->socket_count; i++)
-		if (polls[i].fd >= 0 && (all || polls[i].revents != 0))
+		if (polls[i].fd >= 0 && (w->napped || polls[i].revents != 0))
 			receive_socket(w, &polls[i], RECEIVE_ROUNDS, &look);
 	return look;
 }
@@ -195,7 +196,8 @@ static void *receive_main(void *arg)
 	while (polls[0].revents == 0) {
 		if (!receive_wait(w, polls, nap_ns))
 			continue;
-		look = receive_look(w, polls, nap_ns > 0);
+		w->napped = nap_ns > 0;
+		look = receive_look(w, polls);
 		nap_ns = look.more ? 0 : nap_next(&nap, look.found, receive_now_ns());
 	}
 	for (size_t i = 1; i <= w->socket_count; i++)

@@ -50,7 +50,7 @@ static void bench_burst(struct ingest *ingest, const uint8_t *bytes, uint8_t *bu
 		memcpy(buffers + i * LIMIT_DATAGRAM_BYTES,
 		       bytes + (*at + i) % BENCH_DATAGRAMS * (size + 1), size);
 	*at += BENCH_BURST;
-	ingest_begin(ingest);
+	ingest_begin(ingest, false);
 	for (size_t i = 0; i < BENCH_BURST; i++)
 		ingest_text(ingest, slice_of(buffers + i * LIMIT_DATAGRAM_BYTES, size));
 	ingest_end(ingest);

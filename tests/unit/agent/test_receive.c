@@ -151,6 +151,37 @@ static void test_timestamps_too_far_off_are_refused(void **state)
 	assert_int_equal(intake_level(&w->in).samples, 2);
 }
 
+/* Plain lines are looked ahead to, across datagrams; a gauge's must not overtake others. */
+static void test_lines_keep_their_order(void **state)
+{
+	struct world *w = *state;
+	const struct table_series *s;
+	char text[2048] = "";
+	size_t cursor = 0;
+
+	open_at(w, "udp://127.0.0.1:0", 1 << 20);
+	dial(w, 0);
+	for (int i = 0; i < 150; i++)
+		strcat(text, "filler:1|c\n");
+	say(w, "g:10|g");
+	say(w, "g:+5|g\ng:4|g");
+	say(w, text);
+	say(w, "g:3|g");
+	say(w, "g:+2|g");
+	say(w, "g:+1|g\nfiller:1|c");
+	assert_int_equal(receive_start(w->r), 0);
+	until_read(w, 6);
+	assert_int_equal(tally_get(&w->in.counts.lines), 157);
+	assert_int_equal(intake_level(&w->in).samples, 157);
+	receive_stop(w->r);
+	while ((s = table_next(w->in.open, &cursor)) != NULL && s->kind != KIND_GAUGE)
+		;
+	assert_non_null(s);
+	assert_true(s->groups->gauge->last == 3 && s->groups->gauge->delta == 3);
+	assert_int_equal(s->groups->gauge->samples, 6);
+	assert_int_equal(s->lines, 6);
+}
+
 static void test_what_is_over_a_limit_is_counted(void **state)
 {
 	struct world *w = *state;
@@ -437,6 +468,7 @@ int main(void)
 		T(test_lines_become_samples),
 		T(test_a_bad_line_is_counted_by_reason_and_spares_the_others),
 		T(test_timestamps_too_far_off_are_refused),
+		T(test_lines_keep_their_order),
 		T(test_what_is_over_a_limit_is_counted),
 		T(test_over_the_limits_samples_overflow),
 		T(test_the_pipeline_s_own_names_are_refused),
