@@ -1,8 +1,8 @@
 /*
  * nap.h - how long a receiver leaves the kernel's buffers alone.
  *
- * To be woken for each datagram costs ten times what it takes to read it. So when they come one soon
- * after the other the receiver naps before it looks again, and one system call takes what came
+ * To be woken for each datagram costs ten times what it takes to read it. So when they come one
+ * soon after the other the receiver naps before it looks again, and one system call takes what came
  * meanwhile:
  *
  *     blocked --a datagram--> read --soon after it blocked--> nap --found something--> nap ...
@@ -37,8 +37,8 @@ struct nap {
 /* Naps of so many nanoseconds, or none (0). It begins by waiting for a datagram. */
 void nap_init(struct nap *n, int64_t most_ns);
 
-/* All sockets are empty; found: something was in them. The nanoseconds to leave them alone, or 0: it
- * is to wait for the next datagram. */
+/* All sockets are empty; found: something was in them. The nanoseconds to leave them alone, or 0:
+ * it is to wait for the next datagram. */
 int64_t nap_next(struct nap *n, bool found, int64_t now_ns);
 
 #endif

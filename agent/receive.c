@@ -27,8 +27,8 @@
 #define RECEIVE_ROUNDS       16
 #define RECEIVE_ROUNDS_LAST  4096
 #define RECEIVE_STACK_BYTES  (256 * 1024)
-/* From one datagram's place to the next. Were it a power of two, the first bytes of all would compete
- * for the same few lines of the processor's caches, and small ones have no others. */
+/* From one datagram's place to the next. Were it a power of two, the first bytes of all would
+ * compete for the same few lines of the processor's caches, and small ones have no others. */
 #define RECEIVE_STRIDE       ((size_t)LIMIT_DATAGRAM_BYTES + 4096 + 64)
 #define RECEIVE_BUFFER_BYTES (RECEIVE_BURST * RECEIVE_STRIDE)
 #define RECEIVE_NS_A_S       1000000000

@@ -160,7 +160,8 @@ static bool values_add_long_run(struct values *v, struct arena *arena, double va
 
 bool values_add_run_elsewhere(struct values *v, struct arena *arena, double value)
 {
-	bool narrow = v->chunks == NULL || values_width((enum values_form)v->form) == sizeof(uint16_t);
+	bool narrow = v->chunks == NULL ||
+		      values_width((enum values_form)v->form) == sizeof(uint16_t);
 	uint16_t small;
 
 	if (narrow && values_is_short(value, &small))
