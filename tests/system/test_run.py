@@ -120,9 +120,11 @@ def test_interrupted_at_any_stage_nothing_stays_behind(tmp_path):
                     break
             process.send_signal(signal.SIGINT)
             printed.append(process.communicate(timeout=60)[0])
+            text = "".join(printed)
+            assert process.returncode in (0, 1) and "Traceback" not in text, text
+            wait_for(lambda: not children(folder), f"all have ended that began before {stage}\n{text}")
         finally:
             if process.poll() is None:
                 process.kill()
-        text = "".join(printed)
-        assert process.returncode in (0, 1) and "Traceback" not in text, text
-        wait_for(lambda: not children(folder), f"all have ended that began before {stage}\n{text}")
+            for pid in children(folder):
+                os.kill(int(pid), signal.SIGKILL)
