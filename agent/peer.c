@@ -15,7 +15,8 @@
 #include <stdlib.h>
 
 #define PEER_FRAME_BYTES   (FRAME_HEADER_BYTES + LIMIT_FRAME_BYTES)
-#define PEER_CONNECT_MS    1000
+/* A SYN that was lost comes again after 1 s. */
+#define PEER_CONNECT_MS    3000
 #define PEER_CEILING_BYTES (PEER_QUEUE_BYTES + 4 * PEER_FRAME_BYTES)
 #define PEER_LOG_MS        60000
 

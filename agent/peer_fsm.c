@@ -52,7 +52,7 @@ static bool peer_fsm_serves(const struct peer_fsm *f)
 static int64_t peer_fsm_dead_ms(const struct peer_fsm *f)
 {
 	if (f->state == PEER_HELLO_SENT)
-		return f->heard_ms + f->timeout_ms;
+		return f->heard_ms + (f->timeout_ms > PEER_HELLO_MS ? f->timeout_ms : PEER_HELLO_MS);
 	if (!peer_fsm_serves(f) || (f->quiet && !f->asked))
 		return INT64_MAX;
 	return (f->heard_ms > f->owes_ms ? f->heard_ms : f->owes_ms) + f->timeout_ms;

@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PEER_HELLO_MS        5000 /* for WELCOME, at least: nothing waits for it */
 #define PEER_PING_MS         250  /* between pings while something is under way */
 #define PEER_QUIET_PING_MS   5000 /* while nothing is, at least */
 #define PEER_EARLY_MS        500  /* so much earlier at most, to go with what is done now */

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 /* The kernel cuts it to net.core.somaxconn. */
-#define SOCKET_BACKLOG 1024
+/* As many as may come back at once; net.core.somaxconn (4096 by default) bounds it. */
+#define SOCKET_BACKLOG 4096
 
 static int socket_type(const struct addr *a)
 {

@@ -11,6 +11,9 @@
 
 #define STREAM_CONNECT_MS 1000
 
+/* From the end of an attempt's time to the end of the attempt. */
+#define STREAM_DOUBT_MS 1
+
 /* What is needed until the connection stands. It is apart from the stream because a name
  * that is being resolved cannot be called back: the stream may end at its timeout while a
  * thread still waits for DNS, and then the dial is left to on_resolved alone. */
@@ -24,6 +27,7 @@ struct stream_dial {
 	uint64_t deadline_ms; /* by uv_now */
 	int error;            /* of the last attempt */
 	bool resolving;
+	bool doubted; /* the attempt's time is over; one look at the socket is still to come */
 };
 
 void stream_dial_free(struct stream *s)
@@ -50,11 +54,6 @@ static uint64_t dial_left_ms(const struct stream *s)
 	return s->dial->deadline_ms > now ? s->dial->deadline_ms - now : 0;
 }
 
-static void dial_on_timer(uv_timer_t *timer)
-{
-	stream_dial_expired(timer->data);
-}
-
 static void dial_succeeded(struct stream *s)
 {
 	stream_dial_free(s);
@@ -68,6 +67,22 @@ static void dial_failed(struct stream *s, int error)
 	s->dial->error = error;
 	uv_timer_stop(&s->timer);
 	uv_close(&s->io.handle, stream_handle_closed);
+}
+
+/* libuv looks at its timers before the sockets, so after a loop has stood still for long, a
+ * connection may stand that looks late: an attempt ends one look at the sockets later. */
+static void dial_on_timer(uv_timer_t *timer)
+{
+	struct stream *s = timer->data;
+
+	if (!s->has_io || uv_is_closing(&s->io.handle)) {
+		stream_end(s, UV_ETIMEDOUT);
+	} else if (s->dial->doubted) {
+		dial_failed(s, UV_ETIMEDOUT);
+	} else {
+		s->dial->doubted = true;
+		uv_timer_start(timer, dial_on_timer, STREAM_DOUBT_MS, 0);
+	}
 }
 
 static void dial_on_connect(uv_connect_t *request, int status)
@@ -104,6 +119,7 @@ static void dial_try(struct stream *s, const struct sockaddr *sa)
 		return;
 	}
 	stream_own_io(s);
+	d->doubted = false;
 	d->connect.data = s;
 	status = uv_tcp_connect(&d->connect, &s->io.tcp, sa, dial_on_connect);
 	if (status < 0)
@@ -123,14 +139,6 @@ void stream_dial_next(struct stream *s)
 	}
 	d->next = ai->ai_next;
 	dial_try(s, ai->ai_addr);
-}
-
-void stream_dial_expired(struct stream *s)
-{
-	if (s->has_io && !uv_is_closing(&s->io.handle))
-		dial_failed(s, UV_ETIMEDOUT);
-	else
-		stream_end(s, UV_ETIMEDOUT);
 }
 
 static void dial_set_port(struct addrinfo *list, uint16_t port)

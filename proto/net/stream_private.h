@@ -75,9 +75,6 @@ void stream_handle_closed(uv_handle_t *handle);
 /* Called by stream.c when io was closed while CONNECTING: the next address may be tried. */
 void stream_dial_next(struct stream *s);
 
-/* Called by stream.c when the attempt's time is over. */
-void stream_dial_expired(struct stream *s);
-
 /* Frees what connecting needed; a resolution that still runs is abandoned. */
 void stream_dial_free(struct stream *s);
 

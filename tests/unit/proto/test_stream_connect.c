@@ -159,6 +159,51 @@ static void test_connecting_gives_up_after_its_timeout(void **state)
 	stream_pair_finish(&f);
 }
 
+/* Stands still for longer than connecting may take, as soon as an attempt is under way. */
+struct stall {
+	uv_check_t check;
+	bool connecting;
+	unsigned stalls;
+};
+
+static void stall_look(uv_handle_t *handle, void *arg)
+{
+	struct stall *f = arg;
+
+	f->connecting |= handle->type == UV_TCP;
+}
+
+static void stall_on_check(uv_check_t *check)
+{
+	struct stall *f = check->data;
+
+	uv_walk(check->loop, stall_look, f);
+	if (!f->connecting || f->stalls > 0)
+		return;
+	f->stalls++;
+	usleep(600000);
+}
+
+/* The attempt begins in the loop's poll, where a name is resolved, so the next that a loop does
+ * is to look at its timers. */
+static void test_a_connection_that_stands_is_not_too_late(void **state)
+{
+	struct stream_pair f = { .options.connect_timeout_ms = 500, .client.greeting = "x" };
+	struct addr to = stream_pair_listen(&f, "127.0.0.1:0");
+	struct stall stall = { .check.data = &stall };
+
+	(void)state;
+	strcpy(to.host, "127.1"); /* a name to us, one address to the resolver */
+	stream_pair_dial(&f, &to);
+	uv_check_init(&f.t.loop, &stall.check);
+	uv_check_start(&stall.check, stall_on_check);
+	test_loop_until_count(&f.t, &stall.stalls, 1);
+	stream_pair_until(&f, &f.server, 1);
+	assert_int_equal(f.client.connected, 1);
+	uv_close((uv_handle_t *)&stall.check, NULL);
+	stream_pair_finish(&f);
+}
+
 static void test_nothing_is_started_for_a_datagram_address(void **state)
 {
 	struct stream_pair f = { 0 };
@@ -261,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_a_name_that_does_not_exist_is_reported_by_closed),
 		cmocka_unit_test(test_closing_while_the_name_is_resolved_is_safe),
 		cmocka_unit_test(test_connecting_gives_up_after_its_timeout),
+		cmocka_unit_test(test_a_connection_that_stands_is_not_too_late),
 		cmocka_unit_test(test_nothing_is_started_for_a_datagram_address),
 		cmocka_unit_test(test_closing_before_connected_reports_no_connection),
 		cmocka_unit_test(test_a_refused_connection_is_closed_without_events),
