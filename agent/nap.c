@@ -16,16 +16,24 @@ int64_t nap_of_buffer(int64_t buffer_bytes)
 void nap_init(struct nap *n, int64_t most_ns)
 {
 	/* As if it had waited long: what comes first is read at once. */
-	*n = (struct nap){ .most_ns = most_ns, .blocked_ns = -most_ns };
+	*n = (struct nap){ .most_ns = most_ns, .since_ns = -most_ns };
 }
 
-int64_t nap_next(struct nap *n, bool found, int64_t now_ns)
+/* In which NAP_DATAGRAMS come, if they come as fast as these. */
+static int64_t nap_length(const struct nap *n, uint64_t found, int64_t elapsed_ns)
 {
-	if (found && (n->napped || now_ns - n->blocked_ns < n->most_ns)) {
-		n->napped = n->most_ns > 0;
-		return n->most_ns;
-	}
-	n->napped = false;
-	n->blocked_ns = now_ns;
-	return 0;
+	uint64_t ns = (uint64_t)elapsed_ns * NAP_DATAGRAMS / found;
+
+	if (ns < NAP_SHORT_NS)
+		return NAP_SHORT_NS;
+	return ns < (uint64_t)n->most_ns ? (int64_t)ns : n->most_ns;
+}
+
+int64_t nap_next(struct nap *n, uint64_t found, int64_t now_ns)
+{
+	int64_t elapsed_ns = now_ns - n->since_ns;
+
+	n->since_ns = now_ns;
+	n->napped = n->most_ns > 0 && found > 0 && (n->napped || elapsed_ns < n->most_ns);
+	return n->napped ? nap_length(n, found, elapsed_ns) : 0;
 }

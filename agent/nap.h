@@ -11,8 +11,10 @@
  *
  * A nap is as long as the fastest sender of one core needs to fill half of the smallest buffer, and
  * never longer than NAP_MOST_NS: a flood that begins in it finds room. Where a buffer is too small
- * for a nap of NAP_LEAST_NS there is none. While sockets do not run dry nobody naps. Pure: what was
- * found and the time go in, the wait comes out.
+ * for a nap of NAP_LEAST_NS there is none. Where many come it is shorter, as long as NAP_DATAGRAMS
+ * take: more of them save nothing, and a short queue is still in the processor's caches when it is
+ * read. While sockets do not run dry nobody naps. Pure: what was found and the time go in, the wait
+ * comes out.
  */
 #ifndef AGENT_NAP_H
 #define AGENT_NAP_H
@@ -22,6 +24,9 @@
 
 #define NAP_MOST_NS  INT64_C(10000000)
 #define NAP_LEAST_NS INT64_C(1000000)
+#define NAP_SHORT_NS INT64_C(100000) /* as short as it gets where many come */
+
+#define NAP_DATAGRAMS 512
 
 /* Nanoseconds in which the fastest that one core can send, 1.6 GB/s of the kernel's buffer, fills
  * half of so many bytes, if that is worth a nap; or 0. At most NAP_MOST_NS. */
@@ -29,16 +34,16 @@ int64_t nap_of_buffer(int64_t buffer_bytes);
 
 struct nap {
 	/* private */
-	int64_t most_ns;    /* 0: never */
-	int64_t blocked_ns; /* when it last began to wait for a datagram */
-	bool napped;        /* and has not done so since */
+	int64_t most_ns;  /* 0: never */
+	int64_t since_ns; /* when it last began to nap, or to wait for a datagram */
+	bool napped;      /* which of both */
 };
 
 /* Naps of so many nanoseconds, or none (0). It begins by waiting for a datagram. */
 void nap_init(struct nap *n, int64_t most_ns);
 
-/* All sockets are empty; found: something was in them. The nanoseconds to leave them alone, or 0:
- * it is to wait for the next datagram. */
-int64_t nap_next(struct nap *n, bool found, int64_t now_ns);
+/* All sockets are empty; found: how many datagrams have come since this was asked last. The
+ * nanoseconds to leave them alone, or 0: it is to wait for the next datagram. */
+int64_t nap_next(struct nap *n, uint64_t found, int64_t now_ns);
 
 #endif

@@ -100,7 +100,7 @@ static void receive_parse(struct receive_worker *w, size_t count)
 
 /* What came of a look at the sockets. */
 struct receive_look {
-	bool found; /* something was there */
+	uint64_t found; /* datagrams */
 	bool more;  /* and there may be more */
 };
 
@@ -135,7 +135,7 @@ static void receive_socket(struct receive_worker *w, struct pollfd *socket, int 
 
 	do {
 		count = receive_burst(w, socket->fd);
-		look->found = look->found || count > 0;
+		look->found += count > 0 ? (uint64_t)count : 0;
 	} while (count == RECEIVE_BURST && --rounds > 0);
 	look->more = look->more || count == RECEIVE_BURST;
 	if (count < 0 && receive_is_broken(w, socket->fd))
@@ -153,7 +153,7 @@ static int64_t receive_now_ns(void)
 /* Reads what poll(2) has found, or whatever there is. */
 static struct receive_look receive_look(struct receive_worker *w, struct pollfd *polls)
 {
-	struct receive_look look = { false };
+	struct receive_look look = { 0 };
 
 	for (size_t i = 1; i <= w->socket_count; i++)
 		if (polls[i].fd >= 0 && (w->napped || polls[i].revents != 0))
@@ -189,6 +189,7 @@ static void *receive_main(void *arg)
 	struct pollfd polls[RECEIVE_SOCKETS + 1];
 	struct receive_look look;
 	struct nap nap;
+	uint64_t found = 0; /* since they were empty */
 	int64_t nap_ns = 0;
 
 	nap_init(&nap, w->nap_ns);
@@ -198,7 +199,12 @@ static void *receive_main(void *arg)
 			continue;
 		w->napped = nap_ns > 0;
 		look = receive_look(w, polls);
-		nap_ns = look.more ? 0 : nap_next(&nap, look.found, receive_now_ns());
+		found += look.found;
+		nap_ns = 0;
+		if (!look.more) {
+			nap_ns = nap_next(&nap, found, receive_now_ns());
+			found = 0;
+		}
 	}
 	for (size_t i = 1; i <= w->socket_count; i++)
 		if (polls[i].fd >= 0)
