@@ -6,7 +6,7 @@
  * lines. Nothing on this path allocates but the table's chunks. It sleeps in poll(2) when
  * there is nothing, and is woken for its end by an eventfd: shutting a socket down would reach
  * those to whom systemd hands it next. When datagrams come one soon after the other it naps before
- * it looks again, up to 10 ms, for as long as buffers hold whatever may come meanwhile (nap.h); Unix
+ * it looks again, up to 20 ms, for as long as buffers hold whatever may come meanwhile (nap.h); Unix
  * sockets and small buffers are read at once all the same.
  *
  * Usually one thread is enough. Several share each UDP address by SO_REUSEPORT: the kernel deals
