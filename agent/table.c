@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define TABLE_FIRST_SLOTS 256
+#define TABLE_FIRST_SLOTS 1024
 
 void table_init(struct table *t, struct arena_pool *pool, struct carry *carry, size_t max_keys)
 {
@@ -95,7 +95,7 @@ static struct table_series **table_slot(struct table *t, enum kind kind, struct 
 					uint64_t hash)
 {
 	assert(bytes.size <= LIMIT_SERIES_BYTES);
-	if (4 * (t->series_count + 1) > 3 * t->series_capacity && !table_grow_series(t))
+	if (2 * (t->series_count + 1) > t->series_capacity && !table_grow_series(t))
 		return NULL;
 	return table_find(t, hash, kind, bytes);
 }

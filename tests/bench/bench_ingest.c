@@ -20,6 +20,7 @@
 #define BENCH_LINE      32
 #define BENCH_LINES     46 /* a datagram */
 #define BENCH_BURST     64
+#define BENCH_STRIDE    (LIMIT_DATAGRAM_BYTES + 4096 + 64) /* as in receive.c */
 #define BENCH_DATAGRAMS 16384
 #define BENCH_INTERVAL  ((size_t)1 << 21) /* lines between seals */
 
@@ -47,12 +48,12 @@ static void bench_burst(struct ingest *ingest, const uint8_t *bytes, uint8_t *bu
 	const size_t size = BENCH_LINES * BENCH_LINE - 1;
 
 	for (size_t i = 0; i < BENCH_BURST; i++)
-		memcpy(buffers + i * LIMIT_DATAGRAM_BYTES,
+		memcpy(buffers + i * BENCH_STRIDE,
 		       bytes + (*at + i) % BENCH_DATAGRAMS * (size + 1), size);
 	*at += BENCH_BURST;
 	ingest_begin(ingest, false);
 	for (size_t i = 0; i < BENCH_BURST; i++)
-		ingest_text(ingest, slice_of(buffers + i * LIMIT_DATAGRAM_BYTES, size));
+		ingest_text(ingest, slice_of(buffers + i * BENCH_STRIDE, size));
 	ingest_end(ingest);
 }
 
@@ -69,7 +70,7 @@ static void bench_run(uint32_t keys, const char *type, size_t intervals)
 	static struct ingest ingest;
 	struct limits_options limits = { .max_keys = 200000, .max_keys_per_prefix = 200000,
 					 .max_new_keys_per_second = 10000000 };
-	uint8_t *buffers = malloc((size_t)BENCH_BURST * LIMIT_DATAGRAM_BYTES);
+	uint8_t *buffers = malloc((size_t)BENCH_BURST * BENCH_STRIDE);
 	double *took = calloc(intervals, sizeof(*took));
 	uint8_t *bytes = bench_prepare(keys, type);
 	size_t at = 0, lines = 0;
