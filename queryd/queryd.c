@@ -46,7 +46,7 @@ static void refuse_store(struct route_refusal *why, int status, const char *prob
 		(void)route_refuse(why, 503, "store_unavailable",
 				   "Redis does not answer in time (ask for less, if it was much)");
 	else if (status == -EBUSY)
-		(void)route_refuse(why, 503, "store_unavailable",
+		(void)route_refuse(why, 503, "busy",
 				   "too many look through the names; ask again, or for less");
 	else if (status == -EAGAIN)
 		(void)route_refuse(why, 503, "store_unavailable",

@@ -34,13 +34,13 @@ static unsigned too_large(struct http_request *request, struct responder *to,
 	return respond_refusal(request, to, &why);
 }
 
-/* Others leave theirs unread. */
+/* Others leave theirs unread: that is not Redis' fault. */
 static unsigned no_room(struct http_request *request, struct responder *to, struct buf *body)
 {
 	struct route_refusal why;
 
 	buf_release(body);
-	(void)route_refuse(&why, 503, "store_unavailable",
+	(void)route_refuse(&why, 503, "busy",
 			   "too many answers wait to be read by others (max_unread); ask again, or for less");
 	return respond_refusal(request, to, &why);
 }

@@ -20,6 +20,7 @@ export function toast(text) {
 const ADVICE = {
 	unreachable: "It is tried again by itself.",
 	store_unavailable: "It is tried again by itself.",
+	busy: "It is tried again by itself.",
 	too_large: "Choose a shorter range or a narrower glob.",
 	bad_range: "Choose another range above.",
 	bad_stat: "Choose a statistic above.",

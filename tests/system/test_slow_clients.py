@@ -180,7 +180,7 @@ def test_answers_that_nobody_reads_are_bounded(stack):
         assert 0 < sum(refused.values()) < UNREAD
         assert http(bounded, "/v1/keys?limit=1")[0] == 200
         status, answer = http(bounded, big)
-        assert (status, answer["error"]) == (503, "store_unavailable") and "max_unread" in answer["message"]
+        assert (status, answer["error"]) == (503, "busy") and "max_unread" in answer["message"]
     finally:
         for client in clients:
             client.close()
