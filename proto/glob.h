@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GLOB_TOKENS 255 /* most characters of a pattern, stars not counted */
+#define GLOB_TOKENS 255 /* most bytes of a pattern; a class counts as one, a star as none */
 #define GLOB_WORDS  4   /* of 64 states */
 
 struct glob {
