@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The estimate is algorithm 6 of Ertl (arXiv:1702.01284): a histogram of the ranks goes through
+ * Horner's scheme, in which sigma stands for the registers that no hash has reached and tau for
+ * those that are at their end, where the plain harmonic mean of HyperLogLog goes wrong.
+ *
+ * Four registers are three bytes, little-endian. Walks over all of them unpack first. On the wire
+ * the form is decided by size alone, so the decoder can refuse the other one: both it and the
+ * encoder write the sparse form to see how long it is.
+ */
 #include "proto/hll.h"
 
 #include <math.h>
@@ -6,6 +15,7 @@
 #define HLL_RANK_BITS 50                  /* of a hash, below the register's number */
 #define HLL_RANK_MAX  (HLL_RANK_BITS + 1) /* the rank of 50 zero bits */
 #define HLL_QUADS     (HLL_REGISTERS / 4)
+#define HLL_HASHES    0x1p64 /* that there are */
 
 #define HLL_DENSE  0
 #define HLL_SPARSE 1
@@ -124,7 +134,8 @@ double hll_estimate(const struct hll *h)
 	for (size_t rank = HLL_RANK_BITS; rank >= 1; rank--)
 		z = 0.5 * (z + histogram[rank]);
 	z += registers * hll_sigma(histogram[0] / registers);
-	return alpha * registers * registers / z;
+	/* With all registers at their end, as hostile hashes can have them, z is 0. */
+	return fmin(alpha * registers * registers / z, HLL_HASHES);
 }
 
 static uint32_t hll_count_occupied(const uint8_t ranks[HLL_REGISTERS])

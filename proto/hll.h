@@ -36,7 +36,7 @@ void hll_add(struct hll *h, uint64_t hash);
 /* Makes dst that of both. */
 void hll_merge(struct hll *dst, const struct hll *src);
 
-/* The estimated number of distinct hashes; 0 when empty. */
+/* The estimated number of distinct hashes; 0 when empty, never above 2^64. */
 double hll_estimate(const struct hll *h);
 
 /* Registers that are not 0, at most the number of distinct hashes. */
