@@ -6,6 +6,7 @@
 #include "proto/daemon/log.h"
 #include "proto/err.h"
 #include "proto/hex.h"
+#include "proto/le.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,7 +135,6 @@ struct stream_id identity_stream(const struct identity *id)
 	struct stream_id stream;
 
 	memcpy(stream.bytes, id->agent_id, IDENTITY_BYTES);
-	for (size_t i = 0; i < 8; i++)
-		stream.bytes[IDENTITY_BYTES + i] = (uint8_t)(id->incarnation >> (8 * i));
+	le_put_u64(stream.bytes + IDENTITY_BYTES, id->incarnation);
 	return stream;
 }

@@ -11,6 +11,7 @@
 #include "proto/buf.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
+#include "proto/le.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -163,8 +164,7 @@ static void posted_encode(const struct posted_entry *e, struct buf *out)
 	if (buf_status(out) < 0)
 		return;
 	crc = hash_crc32c(0, slice_of(out->data + at + 4, POSTED_RECORD_SIZE - 4));
-	for (int i = 0; i < 4; i++)
-		out->data[at + (size_t)i] = (uint8_t)(crc >> 8 * i);
+	le_put_u32(out->data + at, crc);
 }
 
 static bool posted_decode(struct slice bytes, struct posted_entry *e)

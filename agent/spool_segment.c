@@ -3,6 +3,7 @@
 
 #include "proto/buf.h"
 #include "proto/err.h"
+#include "proto/le.h"
 #include "proto/limits.h"
 
 #include <assert.h>
@@ -11,19 +12,6 @@
 /* Bytes that look like a length make the scan sum up to a batch each. A damaged file of the usual
  * size is summed a few dozen times at most, whatever was written into it. */
 #define SEGMENT_BUDGET ((size_t)256 * 1024 * 1024)
-
-static void segment_u32(uint8_t *out, uint32_t value)
-{
-	for (size_t i = 0; i < 4; i++)
-		out[i] = (uint8_t)(value >> 8 * i);
-}
-
-static uint8_t *segment_u64(uint8_t *out, uint64_t value)
-{
-	segment_u32(out, (uint32_t)value);
-	segment_u32(out + 4, (uint32_t)(value >> 32));
-	return out + 8;
-}
 
 size_t spool_segment_size(size_t batch_size)
 {
@@ -48,20 +36,20 @@ void spool_segment_put(uint8_t header[SPOOL_SEGMENT_HEADER], const struct spool_
 	uint8_t *at = header + SEGMENT_PREFIX;
 
 	assert(batch.size > 0 && batch.size <= LIMIT_BATCH_BYTES);
-	segment_u32(header, (uint32_t)(SPOOL_SEGMENT_HEADER - SEGMENT_PREFIX + batch.size));
+	le_put_u32(header, (uint32_t)(SPOOL_SEGMENT_HEADER - SEGMENT_PREFIX + batch.size));
 	memcpy(at, record->stream.bytes, STREAM_ID_BYTES);
 	at += STREAM_ID_BYTES;
-	segment_u32(at, record->partition);
-	segment_u32(at + 4, record->partitions);
-	at = segment_u64(at + 8, record->seq);
-	at = segment_u64(at, record->chain_before);
-	at = segment_u64(at, record->chain_after);
-	at = segment_u64(at, record->samples);
-	at = segment_u64(at, record->samples_before);
-	at = segment_u64(at, (uint64_t)record->since_ms);
-	at = segment_u64(at, record->total);
+	at = le_put_u32(at, record->partition);
+	at = le_put_u32(at, record->partitions);
+	at = le_put_u64(at, record->seq);
+	at = le_put_u64(at, record->chain_before);
+	at = le_put_u64(at, record->chain_after);
+	at = le_put_u64(at, record->samples);
+	at = le_put_u64(at, record->samples_before);
+	at = le_put_u64(at, (uint64_t)record->since_ms);
+	at = le_put_u64(at, record->total);
 	assert(at == header + SPOOL_SEGMENT_HEADER);
-	segment_u32(header + 4, segment_crc(header, batch));
+	le_put_u32(header + 4, segment_crc(header, batch));
 }
 
 static void segment_get(struct slice bytes, struct spool_record *record)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/auth.h"
 
+#include "proto/le.h"
+
 #include <sodium/crypto_auth_hmacsha256.h>
 #include <sodium/utils.h>
 #include <assert.h>
@@ -33,13 +35,6 @@ static uint8_t *auth_put(uint8_t *at, const void *bytes, size_t size)
 	return at + size;
 }
 
-static uint8_t *auth_put_u64(uint8_t *at, uint64_t value)
-{
-	for (size_t i = 0; i < 8; i++)
-		at[i] = (uint8_t)(value >> (8 * i));
-	return at + 8;
-}
-
 /* Every member has a fixed size, so no two sets of facts are the same bytes. */
 void auth_prove(struct slice secret, enum auth_role role, const struct auth_facts *facts,
 		uint8_t proof[AUTH_PROOF_BYTES])
@@ -56,8 +51,8 @@ void auth_prove(struct slice secret, enum auth_role role, const struct auth_fact
 	at = auth_put(at, facts->agent_nonce, AUTH_NONCE_BYTES);
 	at = auth_put(at, facts->relay_nonce, AUTH_NONCE_BYTES);
 	at = auth_put(at, facts->agent_id, AUTH_AGENT_BYTES);
-	at = auth_put_u64(at, facts->incarnation);
-	at = auth_put_u64(at, facts->cfg);
+	at = le_put_u64(at, facts->incarnation);
+	at = le_put_u64(at, facts->cfg);
 	auth_hmac(secret, slice_of(bytes, (size_t)(at - bytes)), proof);
 }
 

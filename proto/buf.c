@@ -2,6 +2,7 @@
 #include "proto/buf.h"
 
 #include "proto/err.h"
+#include "proto/le.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -109,15 +110,6 @@ void buf_put_text(struct buf *b, const char *text)
 	buf_put(b, text, strlen(text));
 }
 
-/* The low `size` bytes of value, least significant first, on any machine. */
-static void buf_put_le(struct buf *b, uint64_t value, size_t size)
-{
-	uint8_t *at = buf_extend(b, size);
-
-	for (size_t i = 0; at != NULL && i < size; i++)
-		at[i] = (uint8_t)(value >> (8 * i));
-}
-
 void buf_put_u8(struct buf *b, uint8_t value)
 {
 	uint8_t *at = buf_extend(b, 1);
@@ -128,17 +120,25 @@ void buf_put_u8(struct buf *b, uint8_t value)
 
 void buf_put_u16(struct buf *b, uint16_t value)
 {
-	buf_put_le(b, value, 2);
+	const uint8_t bytes[] = { (uint8_t)value, (uint8_t)(value >> 8) };
+
+	buf_put(b, bytes, sizeof(bytes));
 }
 
 void buf_put_u32(struct buf *b, uint32_t value)
 {
-	buf_put_le(b, value, 4);
+	uint8_t *at = buf_extend(b, sizeof(value));
+
+	if (at != NULL)
+		le_put_u32(at, value);
 }
 
 void buf_put_u64(struct buf *b, uint64_t value)
 {
-	buf_put_le(b, value, 8);
+	uint8_t *at = buf_extend(b, sizeof(value));
+
+	if (at != NULL)
+		le_put_u64(at, value);
 }
 
 void buf_put_f64(struct buf *b, double value)

@@ -2,9 +2,9 @@
 #include "proto/cell_set.h"
 
 #include "proto/err.h"
+#include "proto/le.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -194,11 +194,8 @@ void cell_set_put(const struct cell_set *s, struct buf *out)
 	buf_put_varint(out, s->count);
 	/* Put one by one they would take most of a commit's time. */
 	at = buf_extend(out, CELL_SET_HASH_BYTES * s->count);
-	for (uint32_t i = 0; at != NULL && i < s->count; i++) {
-		uint64_t hash = htole64(s->hashes[i]);
-
-		memcpy(at + CELL_SET_HASH_BYTES * i, &hash, sizeof(hash));
-	}
+	for (uint32_t i = 0; at != NULL && i < s->count; i++)
+		at = le_put_u64(at, s->hashes[i]);
 }
 
 static int cell_set_get_hll(struct reader *in, struct cell_set *s)

@@ -6,6 +6,7 @@
 #include "proto/group.h"
 #include "proto/hash.h"
 #include "proto/hour.h"
+#include "proto/le.h"
 
 #include <errno.h>
 
@@ -39,6 +40,7 @@ int cell_window_add(struct window *w, uint32_t second, uint64_t draw, struct sli
 {
 	struct group_reader reader;
 	uint64_t run, index = 0;
+	uint8_t name[8];
 	double value;
 	int rc = group_open(&reader, KIND_DISTRIBUTION, group);
 
@@ -47,9 +49,10 @@ int cell_window_add(struct window *w, uint32_t second, uint64_t draw, struct sli
 	if (rc < 0 || reader.codec == GROUP_SKETCH)
 		return rc;
 	while ((rc = group_next(&reader, &value, &run)) == 1) {
-		uint64_t tie = hash64_seeded(slice_of(&index, sizeof(index)), draw);
+		uint64_t tie;
 
-		index++;
+		le_put_u64(name, index++);
+		tie = hash64_seeded(slice_of(name, sizeof(name)), draw);
 		*samples += run;
 		rc = cell_window_add_run(w, second, tie, value, run);
 		if (rc < 0)

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/frame.h"
 
+#include "proto/le.h"
 #include "proto/limits.h"
 #include "proto/mpput.h"
 
 #include <assert.h>
 
 /* frame.c cuts and names frames; frame_decode.c reads payloads. */
-
-#define FRAME_VERSION_AT 4
 
 /* A text longer than its reader takes is cut, between characters: a host's long name must
  * not cost it its connection. */
@@ -230,8 +229,7 @@ static void frame_seal(struct buf *out, size_t start)
 		buf_truncate(out, start);
 		return;
 	}
-	for (size_t i = 0; i < FRAME_VERSION_AT; i++)
-		out->data[start + i] = (uint8_t)(size >> (8 * i));
+	le_put_u32(out->data + start, (uint32_t)size);
 }
 
 void frame_encode(struct buf *out, const struct frame *f)

@@ -2,6 +2,7 @@
 #include "proto/group.h"
 
 #include "proto/err.h"
+#include "proto/le.h"
 #include "proto/sketch.h"
 
 #include <math.h>
@@ -256,19 +257,10 @@ int group_read_gauge(struct group_reader *r, struct group_gauge *out)
 	return err;
 }
 
-static uint64_t group_load_u64(const uint8_t *at)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < 8; i++)
-		value |= (uint64_t)at[i] << (8 * i);
-	return value;
-}
-
 static bool group_ascending(struct slice words)
 {
 	for (size_t at = 8; at < words.size; at += 8)
-		if (group_load_u64(words.ptr + at - 8) >= group_load_u64(words.ptr + at))
+		if (le_get_u64(words.ptr + at - 8) >= le_get_u64(words.ptr + at))
 			return false;
 	return true;
 }

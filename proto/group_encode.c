@@ -2,6 +2,7 @@
 #include "proto/group.h"
 
 #include "proto/keysort.h"
+#include "proto/le.h"
 
 #include <assert.h>
 #include <float.h>
@@ -178,19 +179,12 @@ static void group_put_runs(struct buf *out, const keysort_key *keys, size_t coun
 	assert(at == out->data + out->size);
 }
 
-static uint8_t *group_store_u64(uint8_t *at, uint64_t value)
-{
-	for (size_t i = 0; i < 8; i++)
-		at[i] = (uint8_t)(value >> (8 * i));
-	return at + 8;
-}
-
 static void group_put_u64s(struct buf *out, const keysort_key *words, size_t count)
 {
 	uint8_t *at = buf_extend(out, 8 * count);
 
 	for (size_t i = 0; at != NULL && i < count; i++)
-		at = group_store_u64(at, words[i]);
+		at = le_put_u64(at, words[i]);
 }
 
 /* Sorts doubles by an order-preserving key of their bits. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/hash.h"
 
+#include "proto/le.h"
+
 #include <assert.h>
 #include <isa-l/crc.h>
 #include <limits.h>
@@ -33,19 +35,12 @@ uint32_t hash_partition(struct slice series, uint32_t count)
 	return (uint32_t)(hash64(series) % count);
 }
 
-static void hash_u64_bytes(uint8_t out[8], uint64_t value)
-{
-	for (size_t i = 0; i < 8; i++)
-		out[i] = (uint8_t)(value >> (8 * i));
-}
-
 uint64_t hash_chain_start(const struct stream_id *stream, uint32_t partition)
 {
 	uint8_t bytes[STREAM_ID_BYTES + 4];
 
 	memcpy(bytes, stream->bytes, STREAM_ID_BYTES);
-	for (size_t i = 0; i < 4; i++)
-		bytes[STREAM_ID_BYTES + i] = (uint8_t)(partition >> (8 * i));
+	le_put_u32(bytes + STREAM_ID_BYTES, partition);
 	return hash64(slice_of(bytes, sizeof(bytes)));
 }
 
@@ -54,7 +49,7 @@ uint64_t hash_chain_next(uint64_t chain, struct slice batch)
 	XXH3_state_t state;
 	uint8_t before[8];
 
-	hash_u64_bytes(before, chain);
+	le_put_u64(before, chain);
 	XXH3_64bits_reset(&state);
 	XXH3_64bits_update(&state, before, sizeof(before));
 	XXH3_64bits_update(&state, batch.ptr, batch.size);

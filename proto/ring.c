@@ -2,6 +2,7 @@
 #include "proto/ring.h"
 
 #include "proto/hash.h"
+#include "proto/le.h"
 #include "proto/slice.h"
 
 #include <assert.h>
@@ -63,10 +64,7 @@ static uint64_t ring_score(uint64_t name_hash, uint32_t partition)
 {
 	uint8_t bytes[12];
 
-	for (size_t i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(name_hash >> (8 * i));
-	for (size_t i = 0; i < 4; i++)
-		bytes[8 + i] = (uint8_t)(partition >> (8 * i));
+	le_put_u32(le_put_u64(bytes, name_hash), partition);
 	return hash64(slice_of(bytes, sizeof(bytes)));
 }
 
@@ -107,17 +105,17 @@ static void ring_sort_pairs(struct ring_build *b, const struct ring *r)
 	qsort(b->pairs, b->pair_count, sizeof(*b->pairs), ring_pair_compare);
 }
 
-/* Whether a relay may be first once more: below its whole share, or at it as one of the
- * few that take the remainder. */
-static bool ring_has_room(struct ring_build *b, const struct ring *r, const struct ring_name *name)
+/* Takes a first place of a relay's, if it has one left: it is below its whole share, or at it and
+ * one of the few that take the remainder. */
+static bool ring_take_room(struct ring_build *b, const struct ring *r, struct ring_name *name)
 {
 	uint32_t share = r->partitions / (uint32_t)r->relays;
 
-	if (name->load == share && b->spare > 0) {
-		b->spare--;
-		return true;
-	}
-	return name->load < share;
+	if (name->load > share || (name->load == share && b->spare == 0))
+		return false;
+	b->spare -= name->load == share;
+	name->load++;
+	return true;
 }
 
 static void ring_append(struct ring_build *b, struct ring *r, const struct ring_pair *pair)
@@ -137,12 +135,10 @@ static void ring_assign(struct ring_build *b, struct ring *r)
 	b->spare = r->partitions % (uint32_t)r->relays;
 	for (size_t i = 0; i < b->pair_count; i++) {
 		const struct ring_pair *pair = b->pairs + i;
-		struct ring_name *name = b->names + pair->name;
 
-		if (b->filled[pair->partition] == 0 && ring_has_room(b, r, name)) {
-			name->load++;
+		if (b->filled[pair->partition] == 0 &&
+		    ring_take_room(b, r, b->names + pair->name))
 			ring_append(b, r, pair);
-		}
 	}
 	for (size_t i = 0; i < b->pair_count; i++) {
 		const struct ring_pair *pair = b->pairs + i;

@@ -12,6 +12,7 @@
 #include "proto/group.h"
 #include "proto/hash.h"
 #include "proto/hour.h"
+#include "proto/le.h"
 #include "proto/rkey.h"
 
 #include <assert.h>
@@ -245,8 +246,9 @@ static int image_merge_group(struct image *im, const struct batch_group *group, 
 /* A number that names a group, the same wherever and however often its batch is merged. */
 static uint64_t image_draw(const struct batch *batch, size_t index)
 {
-	const uint64_t name[] = { batch->header.seq, index };
+	uint8_t name[16];
 
+	le_put_u64(le_put_u64(name, batch->header.seq), index);
 	return hash64_seeded(slice_of(name, sizeof(name)), batch->header.chain_before);
 }
 
