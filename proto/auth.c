@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A proof is HMAC-SHA-256 over one flat block: label (16 bytes, the role), version range, both
+ * nonces, agent id, incarnation, cfg. The label ends in a number, so that another layout of the
+ * block can have another one and no proof of the old can pass for a proof of the new.
+ */
 #include "proto/auth.h"
 
 #include "proto/le.h"

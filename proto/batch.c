@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The writer appends groups as they come and keeps their count and sum of samples; the header,
+ * which holds both, is written in front when the batch is sealed. Room for the longest header is
+ * set aside from the beginning, so what fits at batch_writer_add still fits at batch_finish.
+ *
+ * The reader knows the schema twice: as mpcheck rules, which bound every count and range before
+ * msgpack-c sees a byte, and as the order of fields in batch_read_*, which may then use them
+ * without a check. After the schema come the things it cannot say: the fleet, each series' form
+ * and partition, the values inside each group, and that the samples add up.
+ */
 #include "proto/batch.h"
 
 #include "proto/err.h"

@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Adaptive exp-Golomb codes (SKETCH.md, "Numbers"). A context holds eight times a running mean,
+ * from which it forgets an eighth a step, all in whole numbers so that both sides agree on any
+ * machine.
+ *
+ * The writer holds less than 32 bits between calls and spills four bytes at a time. The reader
+ * keeps the next bits at the top of a word: a number is then a count of leading zeros and two
+ * shifts. Where eight bytes can be read it fills the word with one load; some bits behind the
+ * first `held` are then true as well, which does no harm: the next load puts the same ones there
+ * again.
+ */
 #include "proto/bits.h"
 
 #include "proto/err.h"
@@ -146,8 +157,8 @@ static unsigned bits_get_zeros(struct bits_reader *r)
 	return 64;
 }
 
-/* What bits_get_number does with a number that is not wholly held, or cannot be. Kept apart so that all others
- * need no stack. */
+/* What bits_get_number does with a number that is not wholly held, or cannot be. Kept apart so that
+ * all others need no stack. */
 static __attribute__((noinline)) uint64_t bits_get_long(struct bits_reader *r,
 							 struct bits_context *c)
 {

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Capacity doubles from 64 bytes, up to the ceiling and not beyond. The first failure stays in
+ * `failed` and makes all later writes nothing, so a record that failed in the middle is a prefix
+ * of the record: whoever goes on with such a buffer truncates it first.
+ */
 #include "proto/buf.h"
 
 #include "proto/err.h"

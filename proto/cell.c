@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The envelope that all kinds share - version, kind, flag, samples, checksum - and a switch over
+ * the kinds wherever one has its own way. What a kind keeps and how it merges is in cell_number.c
+ * (a counter is one), cell_gauge.c, cell_set.c, cell_window.c and sketch.c.
+ *
+ * A cell must never be driven to where it cannot be merged, written or read back, whatever is
+ * added: a batch that fails half way fails at every relay and stops its stream for good. So
+ * weights and sums are cut at their ends here, and cell_plausible() refuses only what adding
+ * cannot have made.
+ */
 #include "proto/cell.h"
 
 #include "proto/cell_gauge.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Deltas are an array sorted by second. Two of them merge from the end backwards into the room
+ * made for the union, so neither a second array nor a shift is needed. After every change the ones
+ * before the last value set are dropped; deltas that have come back to 0 stay in memory and are
+ * left out when the gauge is written.
+ */
 #include "proto/cell_gauge.h"
 
 #include "proto/err.h"

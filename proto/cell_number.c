@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Double-double arithmetic: a sum is high + low, where high is the sum rounded to a double. Adding
+ * is AccurateDWPlusDW of Joldes, Muller and Popescu ("Tight and rigorous error bounds for basic
+ * building blocks of double-word arithmetic", ACM TOMS 44(2), 2017), made of Knuth's 2Sum and
+ * Dekker's Fast2Sum. It is only right with IEEE rounding: never to be compiled with -ffast-math.
+ *
+ * On the wire a number is mantissa / 10^scale in a varint where that gives the double back, with
+ * the least such scale, else the double itself. The decoder computes what the encoder would have
+ * written and refuses anything else.
+ */
 #include "proto/cell_number.h"
 
 #include <assert.h>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Exact hashes are a sorted array, to which others are merged from the end backwards. Before any
+ * merge the union is counted: if it has more than 1,024 all of it goes into registers, so which
+ * form a set has depends on its members alone.
+ */
 #include "proto/cell_set.h"
 
 #include "proto/err.h"

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Ties are drawn by a hash of the group and the run, as CELL.md says to the byte: every relay that
+ * merges a batch must draw the same, or windows of the same elements would differ. A run of r
+ * equal values takes r places an even step apart, beginning at a random point of the first step.
+ */
 #include "proto/cell_window.h"
 
 #include "proto/cell_number.h"

@@ -5,7 +5,7 @@
  * System errors are the negative errno, so libuv's pass through unchanged; ours
  * lie in -1000..-1999, where neither errno nor libuv's extras (-3000..-4096) can
  * be. Each has a text for people and a name that is also the label of the counter
- * of what was refused for it: one table, in err.c.
+ * of what was refused for it: one table, ERR_LIST.
  */
 #ifndef PROTO_ERR_H
 #define PROTO_ERR_H

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A double is a whole number of 2^-1074 units below 2^2098. Its mantissa, shifted to its place,
+ * touches three neighbouring pieces of 32 bits; each gets its part with the value's sign. Pieces
+ * are signed and may grow past 32 bits, by what carries would have taken away; only reading the
+ * sum carries.
+ *
+ * To divide, the sum is cut to its highest 64 bits, of which the last also stands for all below
+ * it: so the conversion to a double rounds as that of the whole would.
+ */
 #include "proto/exact_sum.h"
 
 #include <assert.h>
@@ -55,8 +64,8 @@ void exact_sum_remove(struct exact_sum *s, double value)
 	exact_sum_enter(s, value, -1);
 }
 
-/* Carries, so that every digit has 32 bits; returns the sign of the whole. A negative sum is turned
- * round: digits are always of its absolute value. */
+/* Carries, so that every digit has 32 bits; returns whether the whole is negative. Then it is
+ * turned round: digits are always of its absolute value. */
 static bool exact_sum_digits(const struct exact_sum *s, uint32_t digits[EXACT_SUM_PIECES])
 {
 	int64_t carry = 0;

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A frame is written with a size of 0, which is put right when the payload is there: msgpack does
+ * not tell in advance how long it will be. frame.c cuts and names frames; frame_decode.c reads
+ * payloads.
+ */
 #include "proto/frame.h"
 
 #include "proto/le.h"
@@ -6,8 +11,6 @@
 #include "proto/mpput.h"
 
 #include <assert.h>
-
-/* frame.c cuts and names frames; frame_decode.c reads payloads. */
 
 /* A text longer than its reader takes is cut, between characters: a host's long name must
  * not cost it its connection. */

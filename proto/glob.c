@@ -5,9 +5,9 @@
  * behind i is one that it can begin, and leaves it where it is under a star. All states move at
  * once by a shift and two masks, so a name costs its length times the words of the pattern.
  *
- * Tokens are bytes but for `?` and the classes that take what is not ASCII. Of those the first byte
- * of a character makes the step and its other bytes keep the state behind it (`rest`); a name is
- * UTF-8, so such bytes only come where they belong.
+ * Tokens are bytes but for `?` and the classes that take what is not ASCII. Of those the first
+ * byte of a character makes the step and its other bytes keep the state behind it (`rest`); a name
+ * is UTF-8, so such bytes only come where they belong.
  */
 #include "proto/glob.h"
 
@@ -130,8 +130,8 @@ static const char *glob_build(struct glob *g, struct slice pattern, int fence)
 		if (g->tokens == GLOB_TOKENS && *at != '*')
 			return "the pattern is longer than 255 characters";
 		if (!glob_read_token(g, &at, end, &plain))
-			return "the pattern ends in a backslash, or has a [class] that is not closed "
-			       "or is not ASCII";
+			return "the pattern ends in a backslash, or has a [class] that is not "
+			       "closed or is not ASCII";
 	}
 	g->words = g->tokens / 64 + 1;
 	return NULL;

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * This file reads groups; group_encode.c writes them.
+ *
+ * A group is opened (codec, sampling, sizes) and then read as runs of equal values, whichever
+ * codec it has. Reading is what a relay does most of all: the usual run of codec 1, two bytes, is
+ * taken without a call. Everything is judged as it is read, so group_check is a reading whose
+ * values nobody keeps.
+ */
 #include "proto/group.h"
 
 #include "proto/err.h"
@@ -6,8 +14,6 @@
 #include "proto/sketch.h"
 
 #include <math.h>
-
-/* This file reads groups; group_encode.c writes them. */
 
 #define GROUP_CODEC_MASK   0x0f
 #define GROUP_FLAG_SAMPLED 0x10

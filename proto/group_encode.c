@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Values that all lie on a decimal grid become whole mantissas, sorted, as differences and run
+ * counts in varints: codec 1, where a value often costs less than a byte. Others stay doubles:
+ * codec 0. The smaller one wins.
+ *
+ * There is no second array. The caller's doubles are turned into keys where they lie, sorted there
+ * by keysort, written, and turned back: keysort_key may alias, which makes that legal C.
+ */
 #include "proto/group.h"
 
 #include "proto/keysort.h"

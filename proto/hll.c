@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The estimate is algorithm 6 of Ertl (arXiv:1702.01284): a histogram of the ranks goes through
- * Horner's scheme, in which sigma stands for the registers that no hash has reached and tau for
- * those that are at their end, where the plain harmonic mean of HyperLogLog goes wrong.
+ * The estimate is the improved raw one of Ertl (arXiv:1702.01284): a histogram of the ranks goes
+ * through Horner's scheme, in which sigma stands for the registers that no hash has reached and
+ * tau for those that are at their end: where the plain harmonic mean of HyperLogLog goes wrong.
  *
  * Four registers are three bytes, little-endian. Walks over all of them unpack first. On the wire
- * the form is decided by size alone, so the decoder can refuse the other one: both it and the
- * encoder write the sparse form to see how long it is.
+ * the form is decided by size alone, so the decoder can refuse the other one: of dense bytes it
+ * writes the sparse form, to see that it is no shorter.
  */
 #include "proto/hll.h"
 

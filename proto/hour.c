@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Dates by arithmetic alone, since a commit and an answer spell thousands of them: days count in
+ * eras of 400 years (146,097 days) and years begin on 1 March, so that the day which comes and
+ * goes is a year's last (Hinnant, "chrono-compatible low-level date algorithms": days_from_civil
+ * and civil_from_days). Of an era's day the leap days so far (of 4 years, less of 100, plus of
+ * 400) are taken off, which leaves years of 365.
+ */
 #include "proto/hour.h"
 
 #include "proto/err.h"
@@ -17,9 +24,8 @@ struct hour_date {
 	int64_t day;   /* 1..31 */
 };
 
-/* Years are counted from 1 March, so that the day which comes and goes is a year's last, and
- * months begin at (153 m + 2) / 5 days: Hinnant, "chrono-compatible low-level date
- * algorithms". All dates are after year 0, so no division rounds the wrong way. */
+/* Months begin at (153 m + 2) / 5 days of a year. All dates are after year 0, so no division rounds
+ * the wrong way. */
 static int64_t hour_day_of_date(struct hour_date date)
 {
 	int64_t year = date.year - (date.month <= 2);

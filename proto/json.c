@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A number's shortest decimal is found by trying: printf rounds to 15 digits, which is as many as
+ * any decimal survives with, then to 16, then 17, and the first that strtod reads back as the same
+ * double is the one. Most never come there: whole numbers are printed as such, and what has at
+ * most four decimals is a quotient whose numerator says all digits. All of it ignores the locale.
+ *
+ * Text is written in runs of bytes that stand for themselves; nearly always the first run is all
+ * of it, and then comma, quotes and colon go out with it in one piece.
+ */
 #include "proto/json.h"
 
 #include "proto/utf8.h"
@@ -139,7 +148,8 @@ static void json_put_odd(struct buf *out, struct slice text, size_t at)
 		buf_put(out, text.ptr + kept, at - kept);
 }
 
-/* A key or a value. Nearly all are plain, and then written in one piece with what stands beside them. */
+/* A key or a value. Nearly all are plain, and then written in one piece with what stands beside
+ * them. */
 static void json_put_text(struct json *j, struct slice text, bool is_key)
 {
 	bool comma = j->comma;

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The deal in place is American flag sort (McIlroy, Bostic and McIlroy, "Engineering Radix Sort",
+ * Computing Systems 6(1), 1993): count the keys of each bucket, then follow cycles from one bucket
+ * to the next until every key is home. Which bits are dealt by follows the range of the keys at
+ * hand, not their 64 bits: keys of a narrow range far from 0 take one level.
+ */
 #include "proto/keysort.h"
 
 #include <assert.h>

@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Two ways to the same answer. line_take_plain reads the plainest line, `name:123|ms`, in one pass
+ * from the left and gives up at the first byte that is anything else, having taken nothing; most
+ * lines end there. line_parse does the rest: checks that all is text, cuts at the first colon, and
+ * walks what follows twice - once to judge it, once to report - because nothing may be reported of
+ * a line whose end is refused, and nothing is allocated to remember it. A line of one sample, as
+ * nearly all are, is reported from the first walk.
+ *
+ * Whatever the short way takes, the long way must take alike (test_line_plain.c compares them).
+ */
 #include "proto/line.h"
 
 #include "proto/err.h"

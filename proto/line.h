@@ -52,8 +52,8 @@ typedef void (*line_sample_fn)(void *arg, const struct line_sample *sample);
 /* What an operator may set; borrowed, must outlive the parser. */
 struct line_options {
 	bool gauge_signed_sets;           /* a signed gauge is absolute (DogStatsD) */
-	bool sanitize_statsd;             /* rewrite names as statsd does: white space to _, / to -,
-					   * all but [a-zA-Z_.0-9-] removed */
+	bool sanitize_statsd;             /* rewrite names as statsd does: spaces to _, / to -, all
+					   * but [a-zA-Z0-9_.;=-] removed */
 	const struct series_tag *add_tags; /* put on every series, unless the line has the key */
 	size_t add_tag_count;
 	/* Less than the format allows; 0: as the format. Of a line, tags that are added included;

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Digits are gathered into a whole number and a power of ten. Where both are exact doubles (up to
+ * 2^53 and 10^22), one multiplication or division rounds once and so gives the nearest double
+ * (Clinger, "How to read floating point numbers accurately", PLDI 1990); all else is strtod's, in
+ * the C locale.
+ */
 #include "proto/line_number.h"
 
 #include "proto/err.h"
@@ -111,7 +117,7 @@ double line_number_power(unsigned power)
 	return powers[power];
 }
 
-/* Both operands are exact, so the one operation rounds once, to the nearest (Clinger 1990). */
+/* Both operands are exact, so the one operation rounds once, to the nearest. */
 static bool number_is_exact(const struct number *n)
 {
 	return n->mantissa <= NUMBER_EXACT_LIMIT && n->exponent >= -NUMBER_EXACT_POWER &&

@@ -2,9 +2,9 @@
  * map.h - a hash table from bytes to a pointer.
  *
  * Open addressing with linear probing over XXH3, at most 3/4 full, keys copied into their
- * own allocation, values the caller's. Cost a key: one allocation of its bytes and 24-48
- * bytes of table. Deleting shifts back, so there are no tombstones. Iteration order is
- * the table's and changes with growth: sort where order matters. One thread at a time.
+ * own allocation, values the caller's. Cost a key: one allocation of its bytes and 43-85
+ * bytes of table (a slot has 32). Deleting shifts back, so there are no tombstones. Iteration
+ * order is the table's and changes with growth: sort where order matters. One thread at a time.
  */
 #ifndef PROTO_MAP_H
 #define PROTO_MAP_H

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A cursor over the bytes and a stack of the arrays it is in, each with the rule of its next
+ * element and how many are left: the schema drives the walk, so bytes can neither choose a depth
+ * nor a type. Every element is a token (type and number, or type and size) that is read first and
+ * judged after.
+ */
 #include "proto/mpcheck.h"
 
 #include "proto/err.h"

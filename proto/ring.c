@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * All pairs of a relay and a partition are sorted by score, once, and walked twice: the first walk
+ * gives each partition its first relay, the second fills in the others (ring_assign says why so).
+ * Ties are broken by name and never by place in the list, so every builder sorts alike.
+ */
 #include "proto/ring.h"
 
 #include "proto/hash.h"

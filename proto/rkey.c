@@ -72,7 +72,8 @@ void rkey_tags_init(struct rkey_tags *tags, uint32_t partitions)
 		rkey_find_tag(p, partitions, tags->tag[p]);
 }
 
-/* Not printf: every question to Redis begins with one of these. A tag, an hour and a pid always fit. */
+/* Not printf: every question to Redis begins with one of these. A tag, an hour and a pid always
+ * fit. */
 static char *rkey_begin(char out[RKEY_SIZE], const char *tag, const char *what)
 {
 	char *at = stpcpy(out, "hg:{");

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Writing sorts pointers to the tags and escapes part by part; reading copies part by part,
+ * without the escapes, into storage that cannot be too small, for a part is never longer without
+ * them. One reader does for both spellings: a canonical series, in which anything that
+ * series_build would not write is an error, and a key as typed, which is read kindly and then
+ * built anew.
+ */
 #include "proto/series.h"
 
 #include "proto/err.h"

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The face of the two forms: which one a sketch is in, and when it leaves the first for the second
+ * (sketch_impl.h has the layout of both, SKETCH.md the reasons).
+ *
+ * sketch_add has two short ways that need no call and no stack: a value that the index of the
+ * exact form knows, and a place among the pending of a digest. All else (the first sample, a new
+ * value, no room) goes the slow way, which makes room and, for a digest, comes back. Only what is
+ * asked for puts a sketch in order: adding leaves cells as they came.
+ */
 #include "proto/sketch.h"
 
 #include "proto/err.h"
@@ -145,8 +154,8 @@ static int sketch_merge_exact(struct sketch *dst, const struct sketch *src)
 	return 0;
 }
 
-/* A few values into a digest: they wait with others for its next pass, of which each would otherwise
- * cost one. */
+/* A few values into a digest: they wait with others for its next pass, of which each would
+ * otherwise cost one. */
 static int sketch_merge_few(struct sketch *dst, const struct sketch *src)
 {
 	int status = 0;

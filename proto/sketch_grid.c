@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Measured values mostly have few decimals, and a sketch that knows how many can be exact for
+ * longer and be written shorter. A value lies on the grid of s decimals if it is the double
+ * nearest to some m / 10^s: with |m| <= 2^50 the rounding errors of value x 10^s are below a
+ * quarter, so rounding it finds the one m there can be, and dividing tells whether it was right.
+ */
 #include "proto/sketch_impl.h"
 
 #include <math.h>
@@ -48,8 +54,8 @@ uint8_t sketch_grid_fit(uint8_t grid, double min, double max)
 	return grid;
 }
 
-/* A value of m steps lies on a coarser grid as well if and only if ten divides m: within the range of
- * a grid any two of its values are different doubles. */
+/* A value of m steps lies on a coarser grid as well if and only if ten divides m: within the range
+ * of a grid any two of its values are different doubles. */
 bool sketch_grid_least(const struct sketch *s, uint8_t grid)
 {
 	uint8_t least = 0;

@@ -10,7 +10,8 @@
 #include <assert.h>
 #include <math.h>
 
-/* Between mixed cells of one sign so far apart, interpolate on the key scale (see digest_mean). */
+/* Between mixed cells of one sign so far apart, interpolate on the key scale, as
+ * sketch_digest.c averages there (digest_careful_mean). */
 #define RANK_WIDE 1024
 
 /* A sample index whose value is known. answer is what a question for just this index gets: a

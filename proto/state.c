@@ -45,7 +45,6 @@ static int state_take_decimal(struct slice *text, uint64_t *out)
 	return 0;
 }
 
-/* Reads exactly sixteen lower-case hex digits. */
 int state_parse(struct slice text, struct stream_state *out)
 {
 	struct stream_state state = { .known = true };

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * The usual text is ASCII and is judged eight bytes at a time; everything else by what may follow
+ * its first byte (RFC 3629, section 4; Unicode 15, table 3-7).
+ */
 #include "proto/utf8.h"
 
 /* What may follow a lead byte: how many bytes, and the range of the first of them, which

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A ring in order of (position, value), the oldest first. What is added goes in from the latest
+ * end, by insertion: elements come nearly in order. The exact sum of all that is in the ring goes
+ * along, so what enters and leaves does not make it drift.
+ */
 #include "proto/window.h"
 
 #include <assert.h>

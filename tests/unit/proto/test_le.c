@@ -11,7 +11,8 @@
 static void the_lowest_byte_comes_first(void **state)
 {
 	uint8_t bytes[13] = { 0 };
-	const uint8_t wanted[13] = { 0, 4, 3, 2, 1, 0xf8, 0xf7, 0xf6, 0xf5, 0xf4, 0xf3, 0xf2, 0xf1 };
+	const uint8_t wanted[13] = { 0,    4,    3,    2,    1,    0xf8, 0xf7,
+				     0xf6, 0xf5, 0xf4, 0xf3, 0xf2, 0xf1 };
 
 	(void)state;
 	/* At an odd address, where no number lies by itself. */
