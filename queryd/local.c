@@ -25,6 +25,17 @@ int local_start(struct queryd *q)
 	return q->local ? 0 : -ENOMEM;
 }
 
+/* Who can run --get has the configuration; clients of a server are not told where its Redis is. */
+const char *local_problem(struct queryd *q)
+{
+	const char *trouble = redis_trouble(q->redis);
+	bool tried = *trouble != '\0';
+
+	(void)snprintf(q->local_problem, sizeof(q->local_problem), "Redis cannot be reached: %s%s",
+		       tried ? trouble : redis_endpoint(q->redis), tried ? "" : ": no answer yet");
+	return q->local_problem;
+}
+
 /* What a server knows a moment after its start. */
 static bool knows_all(const struct queryd *q)
 {

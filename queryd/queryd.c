@@ -31,10 +31,12 @@ void queryd_costs(struct queryd *q, struct plan_costs costs)
 	tally_add(&q->metrics.retries, costs.retries);
 }
 
-static const char *store_problem(const struct queryd *q)
+static const char *store_problem(struct queryd *q)
 {
 	const char *problem = fleet_problem(&q->fleet);
 
+	if (q->config->get && !redis_is_up(q->redis))
+		return local_problem(q);
 	return problem ? problem : "the connection to Redis was lost";
 }
 

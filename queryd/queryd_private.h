@@ -53,6 +53,7 @@ struct queryd {
 	int64_t local_by_ms;        /* when it is, ready or not */
 	int local_exit;             /* its exit status */
 	bool local_done;
+	char local_problem[ROUTE_MESSAGE_SIZE];
 };
 
 /* Counts an answer. */
@@ -128,6 +129,9 @@ int local_start(struct queryd *q) __attribute__((warn_unused_result));
 
 /* Answers it once all that it may need is known, or its time is over. Called every tick. */
 void local_tick(struct queryd *q);
+
+/* Redis cannot be reached: says where and why, for --get. Borrowed until the next one. */
+const char *local_problem(struct queryd *q);
 
 /* Serves a request, from a client or of --get. */
 void queryd_serve(void *queryd, struct http_request *request);

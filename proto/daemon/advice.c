@@ -101,6 +101,18 @@ const char *advice_redis(const char *said, int status)
 		return "start Redis there, or say in `redis` where it is";
 	case -EACCES:
 		return "this user may not use that socket (Redis' `unixsocketperm`)";
+	case -ETIMEDOUT:
+		return "it does not answer: it hangs, or a firewall stands between";
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+		return "no route leads there from this host";
+	case ERR_MALFORMED:
+		return "what listens there does not speak as Redis does";
+	case UV_EOF:
+	case -ECONNRESET:
+		return "what listens there hung up: is it Redis, and without TLS?";
+	case UV_EAI_AGAIN:
+		return "no name server answers for the host in `redis`";
 	case UV_EAI_NONAME:
 	case UV_EAI_NODATA:
 		return "the host's name in `redis` does not resolve";

@@ -69,9 +69,10 @@ static const struct redis_ops single_ops = {
 
 /* ---- for the kinds ---- */
 
-struct redis_link_options redis_link_options(const struct redis *r, const char *mode)
+struct redis_link_options redis_link_options(struct redis *r, const char *mode)
 {
 	return (struct redis_link_options){
+		.trouble = r->trouble,
 		.url = &r->url,
 		.mode = mode,
 		.timeout_ms = r->o.timeout_ms,
@@ -85,6 +86,7 @@ void redis_tell_up(struct redis *r, const struct redis_info *info)
 	if (r->up || r->closing)
 		return;
 	r->up = true;
+	r->trouble[0] = '\0';
 	memcpy(r->version, info->version, sizeof(r->version));
 	if (r->events.up)
 		r->events.up(r->arg);
@@ -204,6 +206,11 @@ bool redis_may_reorder(const struct redis *r)
 const char *redis_endpoint(const struct redis *r)
 {
 	return r->url.endpoint;
+}
+
+const char *redis_trouble(const struct redis *r)
+{
+	return r->ops->trouble ? r->ops->trouble(r) : r->trouble;
 }
 
 const char *redis_version(const struct redis *r)

@@ -99,6 +99,9 @@ void redis_format(struct buf *out, size_t argc, const struct slice *argv);
 bool redis_is_up(const struct redis *r);            /* connected and checked */
 bool redis_may_reorder(const struct redis *r);      /* commands of one slot may overtake */
 const char *redis_endpoint(const struct redis *r);  /* without the password, for logs */
+const char *redis_trouble(const struct redis *r);   /* why it was not reached last: where, the reason,
+						     * what to do; "" while it is up, and before it
+						     * was tried. Until the loop goes on */
 const char *redis_version(const struct redis *r);   /* "7.0.15", "" before the first `up` */
 
 /* What commands are executed by. */

@@ -88,6 +88,12 @@ static void wait_and_connect(struct redis_link *l)
 	uv_timer_start(&l->timer, on_backoff, delay_ms, 0);
 }
 
+void redis_link_tell(char *trouble, const char *endpoint, const char *reason, const char *hint)
+{
+	(void)snprintf(trouble, REDIS_TROUBLE_SIZE, "%s: %s%s%s", endpoint, reason,
+		       *hint ? "; " : "", hint);
+}
+
 /* libuv has codes beside errno's and ours (UV_EOF), and texts for them. */
 static void log_failure(struct redis_link *l, bool was_up, int reason)
 {
@@ -96,7 +102,10 @@ static void log_failure(struct redis_link *l, bool was_up, int reason)
 	const char *hint = advice_redis(l->reason, reason);
 	char quoted[LOG_QUOTE_SIZE];
 
-	if (reason == 0 || !log_allowed(&l->log_limit, (int64_t)uv_now(l->loop), NULL))
+	if (reason == 0)
+		return;
+	redis_link_tell(l->o.trouble, l->endpoint, l->reason[0] ? l->reason : text, hint);
+	if (!log_allowed(&l->log_limit, (int64_t)uv_now(l->loop), NULL))
 		return;
 	log_warn(was_up ? "redis_down" : "redis_unreachable", "endpoint=%s err=%s reason=%s%s%s%s",
 		 l->endpoint, ours ? err_name(reason) : uv_err_name(reason),

@@ -19,6 +19,8 @@
 
 struct redis_link;
 
+#define REDIS_TROUBLE_SIZE 1024
+
 struct redis_link_events {
 	/* The back-off is over: redis_link_connect, now or later. NULL: to the same address. */
 	void (*wanted)(void *arg);
@@ -29,6 +31,7 @@ struct redis_link_events {
 };
 
 struct redis_link_options {
+	char *trouble; /* REDIS_TROUBLE_SIZE bytes that outlive the link: why it could not be used last */
 	const struct redis_url *url; /* who we are; which database. Outlives the link */
 	const char *mode;            /* INFO's redis_mode must be this. Static */
 	uint64_t timeout_ms;
@@ -61,6 +64,9 @@ bool redis_link_is_up(const struct redis_link *l);      /* greeted */
 bool redis_link_is_waiting(const struct redis_link *l); /* redis_link_connect may be called */
 const struct addr *redis_link_address(const struct redis_link *l);    /* the last one */
 const struct redis_info *redis_link_info(const struct redis_link *l); /* of the last greeting */
+
+/* Keeps what redis_trouble tells; hint may be "". A long one is cut. */
+void redis_link_tell(char *trouble, const char *endpoint, const char *reason, const char *hint);
 
 /* As redis_close. */
 void redis_link_close(struct redis_link *l, void (*done)(void *arg), void *arg);

@@ -20,6 +20,8 @@ struct redis_ops {
 	/* As redis_command; NULL: redis_link_command on the link. */
 	int (*command)(struct redis *r, uint16_t slot, struct slice resp, redis_reply_fn reply,
 		       void *arg);
+	/* As redis_trouble; NULL: r->trouble. */
+	const char *(*trouble)(const struct redis *r);
 	/* As redis_view; NULL: always the same. */
 	struct redis_view (*view)(struct redis *r);
 	/* Closes all; the last thing it does, later, is redis_closed. */
@@ -39,6 +41,7 @@ struct redis {
 	bool closing;
 	int64_t detection_ms;
 	char version[REDIS_INFO_TEXT_SIZE];
+	char trouble[REDIS_TROUBLE_SIZE];
 	struct buf scratch; /* one command being formatted */
 	void (*done)(void *arg);
 	void *done_arg;
@@ -49,7 +52,7 @@ extern const struct redis_ops redis_cluster_ops;
 extern const struct redis_ops redis_reader_ops;
 
 /* The options of a link of this redis to a server of a mode. */
-struct redis_link_options redis_link_options(const struct redis *r, const char *mode);
+struct redis_link_options redis_link_options(struct redis *r, const char *mode);
 
 /* Keeps that it is up, and tells it, unless it is known. */
 void redis_tell_up(struct redis *r, const struct redis_info *info);

@@ -319,6 +319,14 @@ static void on_timer_closed(uv_handle_t *handle)
 	on_part_closed(handle->data);
 }
 
+/* Without a master there is no replica to read either, unless one was known before. */
+static const char *reader_trouble(const struct redis *r)
+{
+	const char *of_master = redis_trouble(((const struct shell *)r->shell)->master);
+
+	return *of_master ? of_master : r->trouble;
+}
+
 static void reader_close(struct redis *r)
 {
 	struct shell *s = r->shell;
@@ -332,6 +340,7 @@ const struct redis_ops redis_reader_ops = {
 	.open = reader_open,
 	.link = reader_link,
 	.next = reader_next,
+	.trouble = reader_trouble,
 	.view = reader_view,
 	.close = reader_close,
 };

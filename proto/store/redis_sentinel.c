@@ -83,6 +83,8 @@ static void complain(struct shell *s, const redisReply *reply)
 
 	if (reply->type == REDIS_REPLY_ERROR)
 		text = slice_of(reply->str, reply->len);
+	redis_link_tell(s->redis->trouble, s->redis->url.endpoint, "no sentinel names a master",
+			"does `redis` end with the name that sentinels know it by?");
 	if (log_allowed(&s->log_limit, (int64_t)uv_now(s->redis->loop), NULL))
 		log_error("sentinel_knows_no_master", "endpoint=%s reason=%s",
 			  s->redis->url.endpoint, log_quote(text, quoted));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/daemon/advice.h"
 
+#include "proto/err.h"
 #include "tests/lib/capture.h"
 
 #include <errno.h>
@@ -85,7 +86,12 @@ static void test_a_redis_that_refuses_or_is_not_there(void **state)
 	assert_non_null(strstr(advice_redis("", UV_EAI_NONAME), "resolve"));
 	/* What Redis itself said is the reason, whatever the code beside it. */
 	assert_string_equal(advice_redis("LOADING Redis is loading", -ECONNREFUSED), "");
-	assert_string_equal(advice_redis("", UV_EOF), "");
+	assert_non_null(strstr(advice_redis("", UV_EAI_AGAIN), "name server"));
+	assert_non_null(strstr(advice_redis("", -ETIMEDOUT), "firewall"));
+	assert_non_null(strstr(advice_redis("", -EHOSTUNREACH), "route"));
+	assert_non_null(strstr(advice_redis("", ERR_MALFORMED), "speak as Redis"));
+	assert_non_null(strstr(advice_redis("", UV_EOF), "hung up"));
+	assert_string_equal(advice_redis("", -ENOMEM), "");
 }
 
 int main(void)

@@ -188,6 +188,7 @@ static void waits_for_a_server_that_comes_later(void **state)
 	uv_run(&seen.loop, UV_RUN_ONCE);
 	redis_server_restart(&server);
 	run_until(&seen, &seen.ups, 1);
+	assert_string_equal(redis_trouble(seen.redis), "");
 	assert_int_equal(seen.downs, 0);
 	close_redis(&seen);
 	redis_server_stop(&server);

@@ -3,8 +3,8 @@
 
 #include "proto/store/script.h"
 
-/* Turns the loop for a while; nobody may have come up. */
-static void never_up(const char *url)
+/* Turns the loop for a while; nobody may have come up, and where and why is known. */
+static void never_up(const char *url, const char *why)
 {
 	const struct redis_options options = { .scripts = true };
 	struct seen seen;
@@ -23,6 +23,9 @@ static void never_up(const char *url)
 	assert_int_equal(seen.ups + seen.downs, 0);
 	assert_false(redis_is_up(seen.redis));
 	assert_int_equal(send_words(&seen, "PING", on_reply), ERR_STORE_DOWN);
+	assert_non_null(strstr(redis_trouble(seen.redis), "127.0.0.1:"));
+	assert_non_null(strstr(redis_trouble(seen.redis), why));
+	assert_null(strstr(redis_trouble(seen.redis), "pw"));
 	close_redis(&seen);
 	assert_int_equal(seen.unknown, 0);
 }
@@ -33,11 +36,11 @@ static void a_server_of_another_kind_is_refused(void **state)
 	char url[256];
 
 	(void)snprintf(url, sizeof(url), "sentinel://127.0.0.1:1,127.0.0.1:%u/main", server->port);
-	never_up(url);
+	never_up(url, ": ");
 	(void)snprintf(url, sizeof(url), "cluster://127.0.0.1:1,127.0.0.1:%u", server->port);
-	never_up(url);
-	never_up("cluster://127.0.0.1:1");
-	never_up("sentinel://:pw@127.0.0.1:1/x");
+	never_up(url, ": ");
+	never_up("cluster://127.0.0.1:1", "connection refused; start Redis");
+	never_up("sentinel://:pw@127.0.0.1:1/x", "connection refused; start Redis");
 }
 
 /* Closed before, while and after it connects. */
