@@ -57,7 +57,9 @@ static const char *post_json_element(json_t *element, struct buf *out)
 	char number[JSON_NUMBER_SIZE];
 
 	if (!json_is_object(element) || !json_is_string(key) || !json_is_number(value))
-		return "an element is {\"key\":\"...\",\"value\":number}";
+		return "an element is {\"key\":\"...\",\"value\":number}, and \"type\" if it is not d";
+	if (json_object_size(element) != (json_object_get(element, "type") ? 3 : 2))
+		return "an element has key, value and type only; tags stand in the key: name;tag=value";
 	if (!post_json_is_key(json_string_value(key), json_string_length(key)))
 		return "a key is not empty, and has no colon, bar or control byte";
 	if (type == NULL)
@@ -92,7 +94,7 @@ static const char *post_json_next(struct slice *text, struct buf *out)
 int post_json_lines(struct slice body, struct buf *out, size_t *index, const char **why)
 {
 	*index = 0;
-	*why = "the body is an array";
+	*why = "the body is an array, [{\"key\":\"...\",\"value\":number}]";
 	if (!post_json_take(&body, '['))
 		return ERR_MALFORMED;
 	if (!post_json_take(&body, ']')) {

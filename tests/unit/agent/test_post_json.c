@@ -34,7 +34,7 @@ static void test_elements_become_lines(void **state)
 	assert_string_equal(lines_of(" [ ] \r\n", 0), "");
 	assert_string_equal(lines_of("[{\"key\":\"a\",\"value\":1}]", 0), "a:1|d\n");
 	assert_string_equal(lines_of("\n[ {\"value\":-1.5e3 , \"key\":\"a.b;x=y\",\"type\":\"c\"} ,\t"
-				     "{\"key\":\"\\u00e4 b\",\"value\":0.1,\"more\":[{}]}]\n", 0),
+				     "{\"key\":\"\\u00e4 b\",\"value\":0.1}]\n", 0),
 			    "a.b;x=y:-1500|c\n\xc3\xa4 b:0.1|d\n");
 	/* The last of two members holds, as in most readers. */
 	assert_string_equal(lines_of("[{\"key\":\"a\",\"key\":\"b\",\"value\":1}]", 0), "b:1|d\n");
@@ -52,6 +52,8 @@ static void test_what_is_wrong_refuses_all(void **state)
 		"[{\"key\":\"a\",\"value\":1,\"type\":1}]", "[{\"key\":\"a\",\"value\":NaN}]",
 		"[{\"key\":\"a\",\"value\":1}", "[{\"key\":\"a\",\"value\":1},]",
 		"[{\"key\":\"a\",\"value\":1}{}]", "[{\"key\":\"a\",\"value\":1}] x",
+		"[{\"key\":\"a\",\"value\":1,\"tags\":{\"b\":\"c\"}}]",
+		"[{\"key\":\"a\",\"value\":1,\"type\":\"c\",\"rate\":0.1}]",
 		"[{\"key\":\"\xff\",\"value\":1}]", "[{\"key\":\"a\",\"value\":1}]]",
 	};
 
