@@ -90,7 +90,7 @@ static void admin_post(const struct admin_source *source, struct http_request *r
 	struct buf empty;
 
 	if (strcmp(http_method(request), "POST") != 0) {
-		http_reply_text(request, 405, "POST only\n");
+		http_reply_text(request, 405, "samples come by POST; there is nothing to get\n");
 	} else if (http_header(request, "Origin") != NULL) {
 		http_reply_text(request, 403, "not from a web page\n");
 	} else if (source->secret.size > 0 && !admin_shows_secret(source, request)) {
@@ -113,7 +113,7 @@ static void admin_handle(void *arg, struct http_request *request)
 	if (slice_equal(path, slice_text("/v1/samples")))
 		admin_post(source, request);
 	else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		http_reply_text(request, 405, "GET only\n");
+		http_reply_text(request, 405, "GET only; samples are posted to /v1/samples\n");
 	else if (slice_equal(path, slice_text("/metrics")))
 		admin_metrics(source, request);
 	else if (slice_equal(path, slice_text("/healthz")))

@@ -148,12 +148,15 @@ static const struct conf_flag flags[] = {
 		  "for any other, which goes to standard error" },
 };
 
-/* Whoever reaches an open daemon can read everybody's figures. */
+/* A path that cannot be one is not worth a wait for Redis; whoever reaches an open daemon can read
+ * everybody's figures. */
 static const char *check_whole(const void *values)
 {
 	const struct config *c = values;
 	struct addr listen;
 
+	if (c->get && *c->get != '/')
+		return "--get takes a path of queryd's, which begins with a slash: --get /v1/keys";
 	if (*c->tokens || c->allow_open || c->make_token || c->get ||
 	    addr_parse(slice_text(c->listen), &listen) < 0 || addr_is_loopback(&listen))
 		return NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define WINDOWS_EXPECTED "GLOB = elements, 1 to 1024"
+#define WINDOWS_GLOB	 "a GLOB of up to 255 characters, each [class] closed, no backslash at its end"
 
 static_assert(WINDOWS_MOST == 1024, "WINDOWS_EXPECTED says so");
 
@@ -33,7 +34,7 @@ static const char *windows_read(struct slice line, struct windows_rule *out)
 	if (elements == 0 || elements > WINDOWS_MOST)
 		return WINDOWS_EXPECTED;
 	out->elements = elements;
-	return glob_compile(&out->glob, slice_of(line.ptr, at - 3));
+	return glob_compile(&out->glob, slice_of(line.ptr, at - 3)) ? WINDOWS_GLOB : NULL;
 }
 
 const char *windows_check(const char *line)

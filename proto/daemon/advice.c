@@ -84,10 +84,10 @@ const char *advice_redis(const char *said, int status)
 		const char *begins;
 		const char *hint;
 	} refusals[] = {
-		{ "NOAUTH", "it wants a password: redis = redis://user:password@host:port/db" },
+		{ "NOAUTH", "it wants a password: redis = redis://:password@host:port/db, or user:password@" },
 		{ "WRONGPASS", "user or password in `redis` is not the one that Redis knows" },
 		{ "NOPERM", "this user's ACL lacks that command (ACL SETUSER, or another user)" },
-		{ "ERR invalid DB", "that Redis has no database of this number (`databases`)" },
+		{ "ERR DB index", "that Redis has no database of this number (`databases`)" },
 		{ "ERR max number of clients", "Redis takes no more clients (its `maxclients`)" },
 		{ "DENIED", "Redis runs in protected mode: give it a password or a bind address" },
 	};

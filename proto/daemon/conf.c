@@ -30,8 +30,7 @@ const char *conf_version(void)
 
 void conf_report(struct conf_reader *r, const char *format, ...)
 {
-	char text[CONF_TEXT_BYTES];
-	char quoted[LOG_QUOTE_SIZE];
+	char text[CONF_TEXT_BYTES], quoted[LOG_QUOTE_SIZE];
 	size_t at = 0;
 	va_list args;
 
@@ -44,7 +43,8 @@ void conf_report(struct conf_reader *r, const char *format, ...)
 	vsnprintf(text + at, sizeof(text) - at, format, args);
 	va_end(args);
 	if (r->to_log)
-		log_error("configuration_refused", "error=%s", log_quote(slice_text(text), quoted));
+		log_error("configuration_refused", "error=%s effect=\"all stays as it was\"",
+			  log_quote(slice_text(text), quoted));
 	else
 		fprintf(stderr, "%s: %s\n", r->spec->program, text);
 }

@@ -76,7 +76,8 @@ static void test_a_redis_that_refuses_or_is_not_there(void **state)
 {
 	(void)state;
 	assert_non_null(strstr(advice_redis("NOAUTH Authentication required.", -1302),
-			       "redis://user:password@"));
+			       "redis://:password@host"));
+	assert_non_null(strstr(advice_redis("ERR DB index is out of range", -1302), "no database"));
 	assert_non_null(strstr(advice_redis("WRONGPASS invalid username-password pair", -1302),
 			       "not the one"));
 	assert_non_null(strstr(advice_redis("NOPERM this user has no permissions", -1302), "ACL"));

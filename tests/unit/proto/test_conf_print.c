@@ -161,7 +161,8 @@ static void test_a_reload_with_an_error_changes_nothing(void **state)
 	conf_case_file("seal_ms = 2s\npremerge = perhaps\n");
 	assert_int_equal(reload(&v), -EINVAL);
 	assert_string_equal(conf_case_out, "<3>configuration_refused error=\"test.conf:2: "
-					   "premerge = perhaps: expected yes or no\"\n");
+					   "premerge = perhaps: expected yes or no\" "
+					   "effect=\"all stays as it was\"\n");
 	assert_int_equal(v.seal_ms, 1000);
 	unlink("test.conf");
 	assert_int_equal(reload(&v), -EINVAL);
