@@ -91,7 +91,24 @@ def differs(shown, real, where="answer"):
 
 
 def relative_links(path):
-    """Targets of a document's links that are files."""
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+    """Targets of a document's links that are files, and the heading in each that is meant or ""."""
+    for target, heading in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", path.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:", target):
-            yield os.path.normpath(path.parent / target)
+            yield os.path.normpath(path.parent / target) if target else str(path), heading
+
+
+def anchors(path):
+    """The names that GitHub gives to a document's headings."""
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"(?m)^#+ (.+)$", pathlib.Path(path).read_text(encoding="utf-8"))}
+
+
+def spread(name):
+    """`test_{a,b}.c` as [test_a.c, test_b.c]; any other name as itself."""
+    parts = re.fullmatch(r"(.*)\{(.*)\}(.*)", name)
+    return [parts[1] + one + parts[3] for one in parts[2].split(",")] if parts else [name]
+
+
+def sources(folder):
+    """The names of a folder's C files, without .c and .h."""
+    return {p.stem for p in folder.iterdir() if p.suffix in (".c", ".h")}

@@ -194,9 +194,90 @@ def test_every_reason_is_documented_and_counted(world):
 # ---- all documents ------------------------------------------------------------------------------
 
 def test_every_link_leads_to_a_file():
-    broken = [f"{d.relative_to(ROOT)}: {to}" for d in documents.DOCUMENTS
-              for to in documents.relative_links(d) if not os.path.exists(to)]
+    broken = [f"{d.relative_to(ROOT)}: {to}#{heading}" for d in documents.DOCUMENTS
+              for to, heading in documents.relative_links(d)
+              if not os.path.exists(to) or heading and heading not in documents.anchors(to)]
     assert not broken
+
+
+FOLDERS = ["proto", "proto/daemon", "proto/net", "proto/store", "agent", "relay", "queryd"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_readme_names_every_file_of_its_folder(folder):
+    """By its name, or by its end (`_open` beside `spool_disk`); a private header needs no word."""
+    text = text_of(f"{folder}/README.md")
+    words = set(re.findall(r"\w+", text))
+    ends = tuple(word for word in words if re.fullmatch(r"_[a-z]\w*", word))
+    assert not [name for name in documents.sources(ROOT / folder)
+                if name not in words and not name.endswith(("_private", *ends))]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_files_of_a_reading_order_are_there(folder):
+    text = text_of(f"{folder}/README.md")
+    named = {name for row in re.findall(r"(?m)^\| (`[^|]+) \|", text.split("eading order\n")[-1].split("\n## ")[0])
+             for name in codes(row)}
+    assert not {pathlib.Path(name).stem for name in named} - documents.sources(ROOT / folder)
+
+
+def test_every_file_that_is_named_is_there():
+    names = {p.name for p in ROOT.rglob("*.*") if "build" not in p.relative_to(ROOT).parts}
+    gone = [f"{d.relative_to(ROOT)}: {one}" for d in documents.DOCUMENTS
+            for name in re.findall(r"`([\w/{},-]+\.(?:c|h|md|py|lua|js|sh|conf|json|yml|service|socket))`",
+                                   d.read_text(encoding="utf-8"))
+            for one in documents.spread(name)
+            if not (ROOT / one).exists() and not (d.parent / one).exists() and ("/" in one or one not in names)]
+    assert set(gone) <= {"packaging/README.md: redis.conf"}
+
+
+def options():
+    """What --help says can be set, {daemon: {key: default}}."""
+    told = {}
+    for daemon in ("agent", "relay", "queryd"):
+        shown = subprocess.run([f"{BUILD}/hourglass-{daemon}", "--help"], capture_output=True, text=True,
+                               check=True, timeout=60).stdout.split("\nConfiguration:")[1]
+        told[daemon] = dict(re.findall(r"(?m)^  ([a-z_]+) +(\(empty\)|\S+) ", shown))
+        assert len(told[daemon]) > 15
+    return told
+
+
+# What looks like `key = value` and is an equation.
+EQUATIONS = {"received", "chain_n"}
+
+
+def test_every_option_that_is_named_is_there():
+    real = {key for keys in options().values() for key in keys}
+    wrong = [f"{d.relative_to(ROOT)}: {key}" for d in documents.DOCUMENTS
+             for key in re.findall(r"`([a-z_]+) = ", d.read_text(encoding="utf-8")) if key not in real | EQUATIONS]
+    assert not wrong
+
+
+def test_examples_show_the_defaults():
+    for daemon, keys in options().items():
+        shown = dict(re.findall(r"(?m)^#?([a-z_]+) = *(.*)$", text_of(f"packaging/examples/{daemon}.conf")))
+        for key, default in keys.items():
+            assert shown[key] == default.replace("(empty)", ""), (daemon, key)
+
+
+def test_every_library_is_told():
+    """Those of the Makefile by the README's table of reasons, spelt as people spell them."""
+    packages = set(" ".join(re.findall(r"(?m)^PKGS_\w+ +:= (.+)$", text_of("Makefile"))).split()) - {"$(MSGPACK)"}
+    told = text_of("README.md").split("* **Libraries**")[1].split("\n\n")[0].lower()
+    assert len(packages) >= 9 and "msgpack-c" in told
+    for package in packages:
+        assert re.sub(r"^lib(?!uv|micro|systemd|sodium)", "", package).replace("isal", "isa-l") in told, package
+
+
+def test_alerts_speak_of_what_can_be_set_and_is_counted(world):
+    rules = text_of("packaging/prometheus/hourglass.rules.yml")
+    metrics = "".join(http(d, "/metrics", getattr(d, "admin", None))[1] for d in world_daemons(world))
+    known = {key for keys in options().values() for key in keys} | set(re.findall(r'"(\w+)"', metrics)) | \
+        set(re.findall(r"(?m)^(\w+)", metrics)) | {"rmem_max", "rule_files"}
+    assert not set(re.findall(r"\b[a-z]+_[a-z_]+\b", rules)) - known
+    (lost,) = re.findall(r"alert: HourglassSamplesLost\n(?:.*\n)*?.*description: \"(.*)\"", rules)
+    assert set(re.findall(r"(\w+):", lost)) == \
+        set(re.findall(r'hourglass_agent_samples_lost_total\{reason="(\w+)"\}', metrics))
 
 
 def test_every_target_of_make_that_is_named_is_there():
@@ -211,11 +292,7 @@ def test_every_test_that_is_named_is_there():
     wrong = []
     for document in documents.DOCUMENTS:
         for name in re.findall(r"`((?:\w+/)*test_[\w{},]+?(?:\.\w+)?)`", document.read_text(encoding="utf-8")):
-            names = [name]
-            if "{" in name:
-                before, inside, after = re.fullmatch(r"(.*)\{(.*)\}(.*)", name).groups()
-                names = [before + one + after for one in inside.split(",")]
-            for one in names:
+            for one in documents.spread(name):
                 stem = pathlib.Path(one).stem
                 if not any(ROOT.glob(f"tests/**/{stem}.*")):
                     wrong.append(f"{document.name}: {one}")
