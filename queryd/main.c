@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 	config_apply(&config);
 	raise_files(config.max_connections);
 	if (config.get)
-		log_set_level(LOG_LEVEL_WARN); /* why Redis is not reached, while it is waited for */
+		log_set_level(LOG_LEVEL_ERROR);
 	status = queryd_run(&config, argc, argv);
 	conf_release(config_spec(), &config);
 	return status == 0 ? 0 : 1;
