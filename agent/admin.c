@@ -140,6 +140,8 @@ int admin_listen(uv_loop_t *loop, const char *address, const struct admin_source
 	struct http_options options = { .max_connections = ADMIN_CONNECTIONS,
 					.max_body_bytes = ADMIN_BODY_BYTES,
 					.max_bodies_bytes = ADMIN_BODIES_BYTES,
+					.slow = source->slow,
+					.crowded = source->crowded,
 					.words = admin_words };
 
 	return http_listen(loop, address, "admin", &options, admin_handle,

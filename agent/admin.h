@@ -15,6 +15,7 @@
 
 #include "agent/top.h"
 #include "proto/buf.h"
+#include "proto/daemon/tally.h"
 #include "proto/slice.h"
 
 #include <stdbool.h>
@@ -37,6 +38,7 @@ struct admin_source {
 	void *arg;
 	struct slice secret; /* empty: none */
 	bool open;           /* without a secret: whoever reaches the port may write */
+	tally_count *slow, *crowded; /* http_options' */
 };
 
 /* Serves source (borrowed) on an address. *out: http_close. 0, a negative errno. */

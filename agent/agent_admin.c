@@ -124,6 +124,8 @@ int agent_open_admin(struct agent *a)
 						 .unready = agent_unready, .top = agent_top,
 						 .post = agent_post, .words = agent_words,
 						 .arg = a,
+						 .slow = &a->ledger.admin_slow,
+						 .crowded = &a->ledger.posts_crowded,
 						 .secret = secret_view(&a->config->writers) };
 	if (*a->config->admin == '\0')
 		return 0;

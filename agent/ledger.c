@@ -107,6 +107,10 @@ static const struct tally_row ledger_rows[] = {
 	GAUGE("clock_skew_milliseconds", clock_skew_ms,
 	      "The clock of the relay heard last against ours, absolute.")
 	GAUGE("partitions", partitions, "Partitions of the fleet; 0 until a relay has said.")
+	COUNTER("admin_slow", admin_slow,
+		"Clients of the admin port closed because they sent or read too slowly.")
+	COUNTER("posts_crowded", posts_crowded,
+		"POSTs over 64 KiB answered 503 because others left their bodies no room.")
 };
 
 void ledger_reject_line(struct ledger *l, int reason)

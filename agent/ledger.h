@@ -82,6 +82,7 @@ struct ledger {
 	tally_count relays_known, relays_ready, store_full, relays_unproven, relays_foreign;
 	tally_count relay_connects; /* of all relays: HELLOs begun */
 	tally_count watermark_seconds, partitions;
+	tally_count admin_slow, posts_crowded;
 };
 
 /* Counts a refused line by its reason (err.h); an event or a service check as unsupported. */

@@ -9,8 +9,8 @@
  * a body are judged one by one, as everywhere, and the answer says how many were refused.
  *
  * Bounded: requests that wait (connections of the admin port), bytes of one body and of all
- * bodies (admin.c). Gauges of a body are sealed as they come, and not held back for their
- * second's order: the answer must not wait for it. The loop's thread.
+ * bodies (admin.c), the time a body may take (http.h). Gauges of a body are sealed as they come, and
+ * not held back for their second's order: the answer must not wait for it. The loop's thread.
  */
 #ifndef AGENT_POSTS_H
 #define AGENT_POSTS_H

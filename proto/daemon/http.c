@@ -117,20 +117,45 @@ bool http_server_is_closing(const struct http_server *s)
 	return s->closing;
 }
 
-bool http_server_reserve(struct http_server *s, size_t bytes)
+bool http_server_fits(const struct http_server *s, size_t bytes)
 {
 	size_t most = s->options.max_bodies_bytes;
 
-	if (most != 0 && (bytes > most || s->bodies_bytes > most - bytes))
+	return most == 0 || bytes <= HTTP_SMALL_BODY ||
+	       (bytes <= most && s->bodies_bytes <= most - bytes);
+}
+
+bool http_server_reserve(struct http_server *s, size_t bytes, size_t *held)
+{
+	assert(bytes >= *held && s->bodies_bytes >= *held);
+	if (bytes <= HTTP_SMALL_BODY)
+		return true;
+	s->bodies_bytes -= *held;
+	if (!http_server_fits(s, bytes)) {
+		s->bodies_bytes += *held;
 		return false;
+	}
 	s->bodies_bytes += bytes;
+	*held = bytes;
 	return true;
 }
 
-void http_server_unreserve(struct http_server *s, size_t bytes)
+void http_server_unreserve(struct http_server *s, size_t *held)
 {
-	assert(s->bodies_bytes >= bytes);
-	s->bodies_bytes -= bytes;
+	assert(s->bodies_bytes >= *held);
+	s->bodies_bytes -= *held;
+	*held = 0;
+}
+
+static void http_count(tally_count *counter, size_t n)
+{
+	if (counter != NULL)
+		tally_add(counter, n);
+}
+
+void http_server_crowded(struct http_server *s)
+{
+	http_count(s->options.crowded, 1);
 }
 
 void http_server_sending(struct http_server *s, size_t more, size_t less)
@@ -213,10 +238,13 @@ static void http_arm_sweep(struct http_server *s);
 static void http_on_sweep(uv_timer_t *timer)
 {
 	struct http_server *s = timer->data;
-	size_t ended = http_slow_sweep(&s->slow, life_monotonic_ms());
+	size_t ended;
 
+	http_run(s); /* it may be us who were slow: what has come is read first */
+	ended = http_slow_sweep(&s->slow, life_monotonic_ms());
 	if (ended > 0)
 		log_debug("http_slow", "connections=%zu", ended);
+	http_count(s->options.slow, ended);
 	http_arm_sweep(s);
 }
 
@@ -229,6 +257,15 @@ static void http_arm_sweep(struct http_server *s)
 		uv_timer_stop(&s->sweep);
 	else if (!s->stopped)
 		uv_timer_start(&s->sweep, http_on_sweep, (uint64_t)wait_ms, 0);
+}
+
+void http_server_body(struct http_server *s, struct MHD_Connection *connection, size_t bytes)
+{
+	uint64_t grace_ms = (uint64_t)http_slow_grace_ms(&s->slow);
+
+	http_slow_body(&s->slow, connection, bytes);
+	if (bytes == 0 && !s->stopped && uv_timer_get_due_in(&s->sweep) > grace_ms)
+		uv_timer_start(&s->sweep, http_on_sweep, grace_ms, 0);
 }
 
 static void http_on_ready(uv_poll_t *poll, int status, int events)

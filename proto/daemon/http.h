@@ -5,13 +5,15 @@
  * follows MHD_get_timeout. The path is handed on raw (percent escapes untouched) so that
  * `%2F` and `%00` can be judged by the handler. A handler may reply at once or later; until
  * then the connection is suspended. Bounded: connections, header bytes, idle seconds, the time that
- * a client may take over a request or an answer however it dribbles (http_slow.c), and
- * body bytes, and the bytes of answers that clients leave unread (http_options). HEAD is answered as GET without the body.
+ * a client may take over a request or an answer however it dribbles (http_slow.c), body bytes, and
+ * the bytes of answers that clients leave unread (http_options). HEAD is answered as GET without the
+ * body.
  */
 #ifndef PROTO_DAEMON_HTTP_H
 #define PROTO_DAEMON_HTTP_H
 
 #include "proto/buf.h"
+#include "proto/daemon/tally.h"
 #include "proto/slice.h"
 
 #include <stdbool.h>
@@ -19,6 +21,7 @@
 #include <uv.h>
 
 #define HTTP_ADDED_SIZE 24 /* of a value, with its terminator */
+#define HTTP_SMALL_BODY ((size_t)65536)
 
 struct http_server;
 struct http_request;
@@ -30,12 +33,17 @@ typedef void (*http_handler)(void *arg, struct http_request *request);
 struct http_options {
 	uint32_t max_connections;  /* 0: 1,000 */
 	uint32_t idle_seconds;     /* 0: 30 */
-	uint32_t slow_seconds;     /* for a request, and for an answer beside 16 KiB/s; 0: 60 */
+	/* For a request, and for an answer beside 16 KiB/s; 0: 60. A body may fall behind 8 KiB/s by a
+	 * sixth of it. */
+	uint32_t slow_seconds;
 	size_t max_body_bytes;     /* 0: no body is accepted: 413 */
-	size_t max_bodies_bytes;   /* of all requests together: over it 503; 0: no limit. A body
-				    * whose size is not told counts as the largest. */
+	/* Of all requests together, as they come: over it 503; 0: no limit. Bodies of up to
+	 * HTTP_SMALL_BODY do not count, so that whoever sends slowly keeps none of those out. */
+	size_t max_bodies_bytes;
 	size_t max_unread_bytes;   /* of answers being sent, all together, for http_has_room; 0: no limit */
 	bool reuse_port;
+	tally_count *slow;    /* counts clients that were cut off as too slow; or NULL */
+	tally_count *crowded; /* counts bodies that found no room; or NULL */
 	/* Takes connections over that begin with a small letter and so are not HTTP (door.h), with
 	 * http_listen's arg; NULL: everything is HTTP. Not after http_close. */
 	void (*words)(void *arg, int fd);

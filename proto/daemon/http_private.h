@@ -5,7 +5,7 @@
  *     begin: the request line is read       the raw URI is copied; libmicrohttpd cuts its
  *       |                                   own at `?` and `&`
  *     serve, first call: headers are read   a body over the limit is refused here
- *     serve, more calls: body bytes
+ *     serve, more calls: body bytes         each takes its room, or the body is refused
  *     serve, last call: the handler runs    replied in it: queued at once;
  *       |                                   otherwise the connection is suspended
  *     http_reply                            resumed; serve is called again and queues
@@ -30,9 +30,18 @@ void http_server_resumed(struct http_server *s); /* libmicrohttpd must run soon 
 void http_server_over(struct http_server *s);    /* one handed over has ended */
 bool http_server_is_closing(const struct http_server *s); /* http_close was called */
 size_t http_server_body_limit(const struct http_server *s); /* bytes; 0: no body */
-/* Promises room for a body; false when there is none. */
-bool http_server_reserve(struct http_server *s, size_t bytes);
-void http_server_unreserve(struct http_server *s, size_t bytes); /* gives it back */
+
+/* A body is coming, and so many bytes of it (0: its headers) are here: it is to keep its pace. */
+void http_server_body(struct http_server *s, struct MHD_Connection *connection, size_t bytes);
+
+/* Whether there is room for so many bytes of bodies, or a small one. */
+bool http_server_fits(const struct http_server *s, size_t bytes);
+
+/* A body that holds *held bytes of the room is to grow to so many bytes in all; a small one holds
+ * none. False, with nothing changed, when there is no room. */
+bool http_server_reserve(struct http_server *s, size_t bytes, size_t *held);
+void http_server_unreserve(struct http_server *s, size_t *held); /* gives it back */
+void http_server_crowded(struct http_server *s); /* a body was refused for want of room */
 
 /* How many bytes of answers are under way changes by this. */
 void http_server_sending(struct http_server *s, size_t more, size_t less);
@@ -58,6 +67,17 @@ void http_slow_end(struct http_slow *s, void **link); /* a connection has ended 
 
 /* The client is to send a request from now on. */
 void http_slow_expect(struct http_slow *s, struct MHD_Connection *connection);
+
+/* Until when the next piece of a body must be here, after one of so many bytes that was expected
+ * until until_ms has come. All in ms of one clock. */
+int64_t http_slow_put_off(const struct http_slow *s, int64_t until_ms, int64_t now_ms,
+			  size_t bytes);
+
+/* http_server_body's part of it. */
+void http_slow_body(struct http_slow *s, struct MHD_Connection *connection, size_t bytes);
+
+/* How long a body may keep us waiting beside its pace. */
+int64_t http_slow_grace_ms(const struct http_slow *s);
 
 void http_slow_pause(struct MHD_Connection *connection); /* the handler has the request */
 

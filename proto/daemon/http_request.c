@@ -8,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* A body over the limit is read on and thrown away up to here, so that its sender gets to
- * read the 413; who sends more is cut off. */
+/* A body over the limit is read on and thrown away up to so much more, so that its sender gets to
+ * read the 413; who sends more is cut off. One that found no room is read to its end. */
 #define HTTP_DISCARD_BYTES ((size_t)1 << 20)
 
 /* By number: libmicrohttpd renamed its constant between 0.9.75 and 1.0. */
@@ -30,10 +30,10 @@ struct http_request {
 	struct MHD_Response *response;
 	const char *method;
 	struct buf body;
-	size_t discarded_bytes;
-	size_t reserved_bytes; /* of the server's room for bodies */
+	size_t came_bytes;     /* of the body, those thrown away too */
+	size_t held_bytes;     /* of the server's room for bodies */
 	size_t sending_bytes;  /* the answer's */
-	unsigned status;
+	unsigned status;       /* of the answer; 0: there is none yet */
 	bool begun;       /* the headers were seen */
 	bool handed_over; /* the handler has it */
 	bool replied;
@@ -108,7 +108,7 @@ void http_request_over(void *server, struct MHD_Connection *connection, void **r
 		http_server_over(server);
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
-	http_server_unreserve(server, r->reserved_bytes);
+	http_server_unreserve(server, &r->held_bytes);
 	http_server_sending(server, 0, r->sending_bytes);
 	buf_release(&r->body);
 	free(r);
@@ -148,48 +148,51 @@ static void request_refuse(struct http_request *r, unsigned status, const char *
 		MHD_add_response_header(r->response, "Retry-After", "1");
 }
 
-/* Reserves room for the body that is announced. */
-static bool request_reserve(struct http_request *r, const char *length)
+static void request_refuse_crowded(struct http_request *r)
 {
-	size_t size = length != NULL ? (size_t)strtoull(length, NULL, 10) : 0;
-
-	if (http_header(r, "Transfer-Encoding") != NULL)
-		size = r->body.ceiling;
-	if (!http_server_reserve(r->server, size))
-		return false;
-	r->reserved_bytes = size;
-	return true;
+	http_server_crowded(r->server);
+	request_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once\n");
 }
 
-/* Refusing before the body is read saves reading it; then the library closes. */
+/* Refusing before the body is read saves reading it; then the library closes. That there is room
+ * now for all that was announced takes none of it: who only announces keeps nobody out. */
 static enum MHD_Result request_admit(struct http_request *r)
 {
 	const char *length = http_header(r, "Content-Length");
+	uint64_t size = length != NULL ? strtoull(length, NULL, 10) : 0;
 
 	if (http_server_is_closing(r->server))
 		request_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "shutting down\n");
-	else if (length != NULL && strtoull(length, NULL, 10) > r->body.ceiling)
+	else if (size > r->body.ceiling)
 		request_refuse(r, HTTP_TOO_LARGE, "the body is too large\n");
-	else if (!request_reserve(r, length))
-		request_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once\n");
-	else
-		return MHD_YES;
-	return request_queue(r);
+	else if (!http_server_fits(r->server, size))
+		request_refuse_crowded(r);
+	if (r->status != 0)
+		return request_queue(r);
+	if (size > 0 || http_header(r, "Transfer-Encoding") != NULL)
+		http_server_body(r->server, r->connection, 0);
+	return MHD_YES;
 }
 
 /* libmicrohttpd takes no response in the midst of an upload, so the refusal waits for its
  * end. */
 static enum MHD_Result request_collect(struct http_request *r, const char *bytes, size_t *size)
 {
-	if (r->response == NULL) {
+	http_server_body(r->server, r->connection, *size);
+	r->came_bytes += *size;
+	if (r->status == 0 && !http_server_reserve(r->server, r->came_bytes, &r->held_bytes))
+		request_refuse_crowded(r);
+	if (r->status == 0) {
 		buf_put(&r->body, bytes, *size);
 		if (buf_status(&r->body) < 0)
 			request_refuse(r, HTTP_TOO_LARGE, "the body is too large\n");
 	}
-	if (r->response != NULL || buf_status(&r->body) < 0)
-		r->discarded_bytes += *size;
+	if (r->status != 0) {
+		buf_release(&r->body);
+		http_server_unreserve(r->server, &r->held_bytes);
+	}
 	*size = 0;
-	return r->discarded_bytes > HTTP_DISCARD_BYTES ? MHD_NO : MHD_YES;
+	return r->came_bytes > r->body.ceiling + HTTP_DISCARD_BYTES ? MHD_NO : MHD_YES;
 }
 
 enum MHD_Result http_request_serve(void *server, struct MHD_Connection *connection,
@@ -209,7 +212,7 @@ enum MHD_Result http_request_serve(void *server, struct MHD_Connection *connecti
 	}
 	if (*upload_size > 0)
 		return request_collect(r, upload, upload_size);
-	if (r->handed_over || r->response != NULL || buf_status(&r->body) < 0)
+	if (r->handed_over || r->status != 0)
 		return request_queue(r);
 	r->handed_over = true;
 	http_slow_pause(connection);

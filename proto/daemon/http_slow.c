@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * http_slow.c - one deadline a connection, and one timer for all of them.
+ *
+ * libmicrohttpd's timeout begins anew with every byte, so who sends or reads one a second would
+ * keep a connection for ever. Here a deadline is set once a request and once an answer. A body has
+ * a nearer one, which each piece of it puts off by the time that it may take at the least pace, and
+ * never beyond the request's own or beyond the grace from now: what came fast earns no long stall.
+ *
+ * The timer is set to the nearest deadline. No new one is nearer than slow_ms but a body's, and
+ * that one sets the timer itself (http_server_body). Before anybody is cut off the library reads
+ * what has come, so that a process that was stopped does not blame its clients.
+ */
 #include "proto/daemon/http_private.h"
 
 #include "proto/daemon/life.h"
@@ -6,8 +18,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-/* libmicrohttpd's timeout begins anew with every byte, so who sends or reads one a second would
- * keep a connection for ever. Here a deadline is set once a request and once an answer. */
+/* Of slow_ms: how long a body may keep us waiting beside its pace. */
+#define BODY_GRACE_PART 6
+
+/* The least pace of a body: a line of 64 kbit/s. */
+#define BODY_BYTES_A_MS 8
 
 /* An answer may take as much longer as its bytes take at this pace. */
 #define SEND_BYTES_A_MS 16
@@ -16,6 +31,7 @@ struct http_link {
 	struct http_link *next, *prev;
 	int fd;
 	int64_t until_ms; /* INT64_MAX: no deadline */
+	int64_t request_ms; /* the request's, while it comes */
 };
 
 void http_slow_begin(struct http_slow *s, struct MHD_Connection *connection, void **link)
@@ -29,6 +45,7 @@ void http_slow_begin(struct http_slow *s, struct MHD_Connection *connection, voi
 		return;
 	l->fd = info->connect_fd;
 	l->until_ms = life_monotonic_ms() + s->slow_ms;
+	l->request_ms = l->until_ms;
 	l->next = s->links;
 	if (l->next != NULL)
 		l->next->prev = l;
@@ -51,19 +68,52 @@ void http_slow_end(struct http_slow *s, void **link)
 	*link = NULL;
 }
 
-static void slow_set(struct MHD_Connection *connection, int64_t until_ms)
+static struct http_link *slow_link(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct http_link *l = info ? info->socket_context : NULL;
+
+	return info ? info->socket_context : NULL;
+}
+
+static void slow_set(struct MHD_Connection *connection, int64_t until_ms)
+{
+	struct http_link *l = slow_link(connection);
 
 	if (l != NULL)
-		l->until_ms = until_ms;
+		l->until_ms = l->request_ms = until_ms;
 }
 
 void http_slow_expect(struct http_slow *s, struct MHD_Connection *connection)
 {
 	slow_set(connection, life_monotonic_ms() + s->slow_ms);
+}
+
+int64_t http_slow_grace_ms(const struct http_slow *s)
+{
+	return s->slow_ms / BODY_GRACE_PART;
+}
+
+int64_t http_slow_put_off(const struct http_slow *s, int64_t until_ms, int64_t now_ms,
+			  size_t bytes)
+{
+	int64_t most_ms = now_ms + http_slow_grace_ms(s);
+	int64_t more_ms = (int64_t)(bytes / BODY_BYTES_A_MS);
+
+	if (until_ms < now_ms)
+		until_ms = now_ms;
+	return more_ms < most_ms - until_ms ? until_ms + more_ms : most_ms;
+}
+
+void http_slow_body(struct http_slow *s, struct MHD_Connection *connection, size_t bytes)
+{
+	struct http_link *l = slow_link(connection);
+
+	if (l == NULL || l->until_ms == INT64_MAX)
+		return;
+	l->until_ms = http_slow_put_off(s, l->until_ms, life_monotonic_ms(), bytes);
+	if (l->until_ms > l->request_ms)
+		l->until_ms = l->request_ms;
 }
 
 void http_slow_pause(struct MHD_Connection *connection)
@@ -99,7 +149,7 @@ size_t http_slow_sweep(struct http_slow *s, int64_t now_ms)
 
 int64_t http_slow_wait_ms(const struct http_slow *s, int64_t now_ms)
 {
-	int64_t first_ms = now_ms + s->slow_ms; /* no deadline is set nearer than that */
+	int64_t first_ms = now_ms + s->slow_ms;
 
 	if (s->links == NULL)
 		return -1;

@@ -39,7 +39,7 @@ struct http_pair {
 	char method[16];
 	char path[256];
 	char query[256];
-	char body[4096];
+	char body[262144];
 	char agent[64];
 };
 

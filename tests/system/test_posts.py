@@ -1,5 +1,6 @@
 """POST /v1/samples: what is answered 202 has counted, once, whatever happens to the agent."""
 import concurrent.futures
+import contextlib
 import http.client as web
 import json
 import mmap
@@ -61,6 +62,16 @@ def test_lines_and_json_count_like_any_other(stack):
     assert agent.terminate() == 0
 
 
+BODY = 4 << 20  # the largest
+
+
+def begun(agent, size=BODY, more=b""):
+    """A connection that has announced a body."""
+    made = socket.create_connection(agent.admin.rsplit(":", 1), timeout=60)
+    made.sendall(b"POST /v1/samples HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n" % (more, size))
+    return made
+
+
 def chunks(size, count):
     for _ in range(count):
         yield b"x" * size
@@ -80,20 +91,71 @@ def test_hostile_bodies_are_refused_whole(stack):
     assert post(agent, b"h.a:1|c\n" * 600000)[0] in (413, 0)
     assert post(agent, chunks(100000, 43), {"Transfer-Encoding": "chunked"})[0] in (413, 0)
     assert http(agent, "/v1/samples", agent.admin)[0] == 405
-    # Room for bodies is promised to those who come first: no more than 16 MiB in all.
+    # What has come of bodies is no more than 16 MiB in all; small ones always find room.
+    large = b"h.b:1|c\n" + b"h" * 70000 + b":1|c\n"
     held = []
     for _ in range(4):
-        held.append(socket.create_connection(agent.admin.rsplit(":", 1)))
-        held[-1].sendall(b"POST /v1/samples HTTP/1.1\r\nHost: x\r\nContent-Length: 4194304\r\n\r\nh.a")
-    wait_for(lambda: post(agent, b"h.a:1|c\n")[0] == 503, "there is no more room")
+        held.append(begun(agent))
+        held[-1].sendall(b"h" * (BODY - 1))
+
+    def is_full():
+        with begun(agent, 65537, b"Expect: 100-continue\r\n") as asking:
+            return asking.recv(12) == b"HTTP/1.1 503"
+    wait_for(is_full, "there is no more room")
+    assert metrics(agent)[f"{A}posts_crowded_total"] == 1
+    assert post(agent, large)[0] == 503
+    assert metrics(agent)[f"{A}posts_crowded_total"] == 2
+    assert post(agent, b"h.b:1|c\n")[0] == 202
+    assert agent.rss_bytes() - before < 24 << 20
     for one in held:
         one.close()
-    wait_for(lambda: post(agent, b"h.b:1|c\n" + b"h" * 70000 + b":1|c\n")[0] == 202, "there is again")
-    assert agent.rss_bytes() - before < 24 << 20
+    wait_for(lambda: post(agent, large)[0] == 202, "there is again")
     seen = metrics(agent)
     assert seen[f'{A}lines_rejected_total{{reason="too_large"}}'] == 1
-    assert seen[f"{A}samples_received_total"] == 1
-    wait_count(queryd, "h.b", 1, stat="sum")
+    assert seen[f"{A}samples_received_total"] == 2
+    wait_count(queryd, "h.b", 2, stat="sum")
+    assert agent.terminate() == 0
+
+
+def test_bodies_that_dribble_keep_nobody_out(stack):
+    """Four that announce all the room there is and send a byte now and then: others are answered beside them,
+    and they are closed when they have fallen behind for long."""
+    agent, queryd = started(stack)
+    counted = 0
+
+    def beside(size):
+        """Whether an honest body was answered while all four were there."""
+        before = metrics(agent)[f"{A}admin_slow_total"]
+        slow = [begun(agent) for _ in range(4)]
+        for one in slow:
+            one.sendall(b"h")
+        answer = post(agent, b"drib.a:1|c\n" * (size // 11))
+        assert answer == (202, {"lines": size // 11, "samples": size // 11, "refused": 0})
+        return slow, metrics(agent)[f"{A}admin_slow_total"] == before
+
+    for size in (11, 1 << 20, BODY):
+        slow, together = beside(size)
+        counted += size // 11
+        while not together:     # a machine so busy that they were too slow before it was answered
+            slow, together = beside(size)
+            counted += size // 11
+        for one in slow[:0 if size == BODY else None]:
+            one.close()
+
+    def cut_off():
+        for one in slow:
+            with contextlib.suppress(OSError):
+                one.send(b"h")
+        return metrics(agent)[f"{A}admin_slow_total"] >= 4
+
+    wait_for(cut_off, "they are closed")
+    for one in slow:
+        one.settimeout(60)
+        with contextlib.suppress(ConnectionError):
+            assert one.recv(1) == b""
+        one.close()
+    assert metrics(agent)[f"{A}posts_crowded_total"] == 0
+    wait_count(queryd, "drib.a", counted, stat="sum")
     assert agent.terminate() == 0
 
 
