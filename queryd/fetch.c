@@ -139,7 +139,7 @@ static void send_more(struct fetch *f)
 {
 	size_t count = f->verbs->count(f->work);
 
-	while (f->status == 0 && f->outstanding < FETCH_WINDOW && find_next(f, count)) {
+	while (f->status == 0 && f->outstanding < f->verbs->window && find_next(f, count)) {
 		size_t index = f->at_command++;
 
 		f->slots[index] = (struct fetch_slot){ .fetch = f, .command = index };

@@ -1,7 +1,7 @@
 /*
  * fetch.h - runs what asks Redis in rounds: a plan (plan.h), a survey (survey.h).
  *
- * Sends a round's commands, FETCH_WINDOW of them under way at a time, so that a large question
+ * Sends a round's commands, a window of them under way at a time, so that a large question
  * does not stand in the way of small ones on the same connection; puts the answers in, and goes on
  * round by round. Reads of the same key that are asked for in one turn of the loop are one
  * (fetch_share.h). Each fetch has a deadline: when it passes, its owner is told at once, and what is
@@ -23,8 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FETCH_WINDOW 64
-#define FETCH_TRIES  5
+#define FETCH_TRIES 5
 
 struct fetch;
 
@@ -42,6 +41,8 @@ struct fetches {
 
 /* How a kind of work is asked for. */
 struct fetch_verbs {
+	/* Commands under way at a time: what others on the connection may have to wait for. */
+	size_t window;
 	/* Commands of the round. */
 	size_t (*count)(const void *work);
 	/* Whether one must be executed after all those of the round that need not be last: a

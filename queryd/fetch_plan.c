@@ -163,6 +163,7 @@ static void free_plan(void *work)
 }
 
 const struct fetch_verbs fetch_plan = {
+	.window = 2 * PLAN_WINDOW_MOST, /* one round of light cells; half a millisecond of Redis */
 	.count = count_commands,
 	.last = comes_last,
 	.send = send_command,

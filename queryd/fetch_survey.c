@@ -95,6 +95,7 @@ static void free_survey(void *work)
 }
 
 const struct fetch_verbs fetch_survey = {
+	.window = 64, /* each asks for many fields */
 	.count = count_commands,
 	.last = comes_last,
 	.send = send_command,

@@ -46,7 +46,7 @@ static int ask_names(struct plan *p, enum plan_ask ask, unsigned kinds)
 int plan_start_hours(struct plan *p)
 {
 	int64_t from = p->next_hour;
-	int64_t to = from + PLAN_WINDOW_HOURS;
+	int64_t to = from + plan_window_reach(&p->main);
 
 	p->next_hour = to < p->stop_hour ? to : p->stop_hour;
 	p->phase = PHASE_MAIN;

@@ -6,9 +6,9 @@
  *                                                      \-> settled: folded in rising order
  *
  * An hour counts only the partials that its manifest names, so it is read between two
- * manifests with the same set of them. Hours are taken 48 at a time: a request holds a bounded
- * number of cells. Where a span takes whole days that are over (a range by days or in total), their
- * rolled-up cells are read in place of the hours, 48 at a time; a day that is not rolled up is read by
+ * manifests with the same set of them. Hours are taken 48 at a time, and 240 once those before have shown that the
+ * key's cells are light (plan_window_reach): a request holds a bounded number of cells. Where a span takes whole days that are over (a range by days or in total), their
+ * rolled-up cells are read in place of the hours, as many at a time; a day that is not rolled up is read by
  * its hours. A day's own answer lists its hours; only when there are none its rolled-up cell is
  * read. A gauge hour that only has changes makes the plan look 24 hours back. When
  * nothing is found, the names say why. An overview of a key asks the names first, and so does a moving
@@ -37,7 +37,8 @@
 enum kind plan_kind(size_t index);      /* the kind of an index below PLAN_KINDS */
 size_t plan_kind_index(enum kind kind); /* the index of a kind */
 
-#define PLAN_WINDOW_HOURS 48
+#define PLAN_WINDOW_HOURS 48  /* at first, and where cells are heavy */
+#define PLAN_WINDOW_MOST  240 /* behind a window of light ones */
 #define PLAN_TRIES        5
 
 struct cache;

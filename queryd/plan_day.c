@@ -41,7 +41,7 @@ int plan_start_next(struct plan *p)
 {
 	int64_t from = p->next_hour, to = from;
 
-	while (may_use(p, to) && to < from + PLAN_WINDOW_HOURS * DAY_HOURS)
+	while (may_use(p, to) && to < from + plan_window_reach(&p->days) * DAY_HOURS)
 		to += DAY_HOURS;
 	if (to > from)
 		return start_days(p, from, to);

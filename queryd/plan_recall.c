@@ -21,6 +21,7 @@ int plan_recall(struct plan_window *w, struct plan_hour *hour)
 
 	if (!w->cache || !recall_find(w->cache, &key, &hour->listed, &found))
 		return 0;
+	w->bytes += found.size;
 	r = reader_of(found);
 	while (status == 0 && recall_next(&r, &kind, &blob))
 		status = plan_fold_blob(&hour->cells[plan_kind_index(kind)], kind, blob);

@@ -13,6 +13,9 @@
 #define ROUND_MAX  65536
 #define KEPT_BYTES ((size_t)16 << 20) /* of an hour's cells, for the cache */
 
+/* A light hour at most, by Redis' bytes: a full sketch takes 1,100. */
+#define LIGHT_BYTES 2048
+
 enum kind plan_kind(size_t index)
 {
 	return index < STAT_KINDS ? stat_kinds[index] : KIND_WINDOW;
@@ -90,8 +93,9 @@ static int start(struct plan_window *w, int64_t from_hour, int64_t to_hour, int6
 	size_t hours = (size_t)((to_hour - from_hour + step - 1) / step);
 	int status = 0;
 
-	assert(hours <= PLAN_WINDOW_HOURS);
+	assert(hours <= PLAN_WINDOW_MOST);
 	w->reading = false;
+	w->bytes = 0;
 	w->hours = calloc(hours, sizeof(*w->hours));
 	if (!w->hours && hours > 0)
 		return -ENOMEM;
@@ -101,6 +105,11 @@ static int start(struct plan_window *w, int64_t from_hour, int64_t to_hour, int6
 		status = ask_manifest(w, w->count++, true, round);
 	}
 	return status;
+}
+
+int64_t plan_window_reach(const struct plan_window *w)
+{
+	return w->light ? PLAN_WINDOW_MOST : PLAN_WINDOW_HOURS;
 }
 
 int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour, unsigned kinds,
@@ -140,6 +149,7 @@ void plan_window_put_cell(struct plan_window *w, size_t slot, enum kind kind, st
 	plan_recall_note(w, hour, kind, blob);
 	w->costs.cells++;
 	w->costs.bytes += blob.size;
+	w->bytes += blob.size;
 	if (status < 0)
 		w->error = status;
 }
@@ -209,6 +219,7 @@ enum plan_status plan_window_step(struct plan_window *w, struct plan_round *roun
 			w->error = status;
 	}
 	w->reading = true;
+	w->light = w->bytes <= w->count * LIGHT_BYTES;
 	return w->error ? PLAN_FAILED : result;
 }
 

@@ -36,6 +36,8 @@ struct plan_window {
 	unsigned kinds;
 	bool days;    /* not hours */
 	bool reading; /* the round under way reads cells */
+	bool light;   /* the last hours that were settled had little */
+	size_t bytes; /* of cells, in this window */
 	struct plan_costs costs;
 	int error;
 };
@@ -54,7 +56,11 @@ void plan_window_init(struct plan_window *w, struct slice key, struct cache *cac
 int plan_round_add(struct plan_round *round, const struct plan_command *command)
 	__attribute__((warn_unused_result));
 
-/* Starts over with the hours [from, to) (at most PLAN_WINDOW_HOURS) and kinds, asking for their
+/* How many hours, or days, the next window of this key should have at most: each round costs a wait for Redis, and
+ * memory is what speaks for small ones. */
+int64_t plan_window_reach(const struct plan_window *w);
+
+/* Starts over with the hours [from, to) (at most PLAN_WINDOW_MOST) and kinds, asking for their
  * manifests. 0 and the codes of plan_round_add. */
 int plan_window_start(struct plan_window *w, int64_t from_hour, int64_t to_hour, unsigned kinds,
 		      struct plan_round *round) __attribute__((warn_unused_result));

@@ -147,7 +147,7 @@ static void test_more_days_than_a_window(void **state)
 		plan_store_put_day(&store, AGO(100 - (int64_t)i), i + 1, plan_case_total(sums[i]));
 	}
 	check_points(range("sum", AGO(100), TODAY, ROUTE_STEP_DAY), sums, 100);
-	assert_true(store.most_commands <= 2 * PLAN_WINDOW_HOURS);
+	assert_true(store.most_commands <= 2 * PLAN_WINDOW_MOST);
 }
 
 static void test_a_days_answer_lists_its_hours_while_there_are_any(void **state)

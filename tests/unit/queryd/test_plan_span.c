@@ -43,6 +43,37 @@ static void a_day_is_its_hours_and_all_of_them(void **state)
 	plan_free(plan);
 }
 
+/* A range of 480 hours that have so many different values each: how many rounds it takes. */
+static size_t rounds_of(size_t values)
+{
+	struct plan *plan;
+	size_t hour, i;
+
+	for (hour = 0; hour < 480; hour++) {
+		struct cell *cell = cell_case_new(KIND_DISTRIBUTION);
+		for (i = 0; i < values; i++)
+			cell_case_value(cell, (double)(i * i * 7919 % 1000003));
+		plan_store_put(&store, PLAN_CASE_HOUR - 480 + (int64_t)hour, 1, cell);
+	}
+	plan = plan_case_open("/k/max", "from=-480h&to=-0h");
+	assert_int_equal(plan_store_run(&store, plan), PLAN_DONE);
+	assert_int_equal(plan_result(plan).point_count, 480);
+	plan_free(plan);
+	return store.rounds;
+}
+
+static void light_hours_take_few_rounds_and_heavy_ones_little_memory(void **state)
+{
+	(void)state;
+	/* 48, 240 and 192 hours. */
+	assert_int_equal(rounds_of(1), 2 * 3);
+	assert_int_equal(store.most_commands, 2 * PLAN_WINDOW_MOST);
+	plan_store_release(&store);
+	/* Ten times 48 hours. */
+	assert_int_equal(rounds_of(2000), 2 * 10);
+	assert_int_equal(store.most_commands, 2 * PLAN_WINDOW_HOURS);
+}
+
 static void a_kind_found_later_wins_over_one_found_before(void **state)
 {
 	int64_t day = PLAN_CASE_HOUR / 24 * 24;
@@ -89,7 +120,7 @@ static void ranges_have_points_by_their_step(void **state)
 		struct plan *plan = plan_case_open("/k/sum", cases[i].query);
 		struct plan_result result;
 		assert_int_equal(plan_store_run(&store, plan), PLAN_DONE);
-		assert_true(store.most_commands <= 2 * PLAN_WINDOW_HOURS);
+		assert_true(store.most_commands <= 2 * PLAN_WINDOW_MOST);
 		result = plan_result(plan);
 		assert_int_equal(result.outcome, PLAN_VALUE);
 		assert_int_equal(result.point_count, cases[i].points);
@@ -269,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_day_is_its_hours_and_all_of_them, empty_store),
+		cmocka_unit_test_setup(light_hours_take_few_rounds_and_heavy_ones_little_memory, empty_store),
 		cmocka_unit_test_setup(a_kind_found_later_wins_over_one_found_before, empty_store),
 		cmocka_unit_test_setup(ranges_have_points_by_their_step, empty_store),
 		cmocka_unit_test_setup(days_of_a_range_begin_with_the_day, empty_store),
