@@ -189,7 +189,7 @@ def main():
         print(f"""
 Hourglass is running; Ctrl-C stops it. Try, in another terminal:
 
-  echo "{key}:12.5|ms" | nc -u -w0 127.0.0.1 {port(8125)}
+  echo "{key}:12.5|ms" | nc -u -w1 127.0.0.1 {port(8125)}
   curl "http://127.0.0.1:{port(8129)}/{key}/median/$(date -u +%F/%H)"
   curl "http://127.0.0.1:{port(8129)}/v1/keys"
 

@@ -48,7 +48,15 @@ def test_the_whole_stack_runs_answers_and_stops(tmp_path):
         wait_for(lambda: "Try, in another terminal" in printed() or process.poll() is not None,
                  "the stack is up")
         assert process.poll() is None, printed()
-        # The three lines to try are true: the port answers, with the demo's samples.
+        # The three lines to try are typed, with a key that the demo does not send.
+        send, ask, keys = (line.strip().replace("checkout.latency", "typed.by.hand") for line in
+                           re.findall(r"(?m)^  (?:echo|curl) .*$", printed()))
+
+        def typed(command):
+            return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60,
+                                  stdin=subprocess.DEVNULL).stdout
+        wait_for(lambda: typed(send) == "" and '"value":12.5' in typed(ask), f"{send}; {ask}")
+        wait_for(lambda: '"typed.by.hand"' in typed(keys), keys)
         date, hour = this_hour()
         url = re.search(r'curl "(http://[^/]+)/', printed()).group(1)
         wait_for(lambda: b"checkout.latency" in
