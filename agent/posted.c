@@ -203,14 +203,18 @@ static void posted_give_up(struct posted *p, int status)
 static int posted_write(struct posted *p, int fd, uint64_t first)
 {
 	struct buf out;
+	ssize_t wrote;
 	int status;
 
 	buf_init(&out, (size_t)POSTED_KEYS * POSTED_RECORD_SIZE);
 	for (uint64_t n = first; n < p->count; n++)
 		posted_encode(posted_at(p, n), &out);
 	status = buf_status(&out);
-	if (status == 0 && out.size > 0 && write(fd, out.data, out.size) != (ssize_t)out.size)
-		status = errno ? -errno : -EIO;
+	if (status == 0 && out.size > 0) {
+		wrote = write(fd, out.data, out.size);
+		if (wrote != (ssize_t)out.size)
+			status = wrote < 0 ? -errno : -ENOSPC;
+	}
 	buf_release(&out);
 	return status;
 }
@@ -218,6 +222,22 @@ static int posted_write(struct posted *p, int fd, uint64_t first)
 static uint64_t posted_oldest(const struct posted *p)
 {
 	return p->count > POSTED_KEYS ? p->count - POSTED_KEYS : 0;
+}
+
+/* Only then a power cut leaves the new file under its name, with all that is appended later. */
+static int posted_sync_folder(const struct posted *p)
+{
+	char folder[PATH_MAX];
+	int fd, status;
+
+	snprintf(folder, sizeof(folder), "%s", p->path);
+	*strrchr(folder, '/') = '\0';
+	fd = open(*folder != '\0' ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	status = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return status;
 }
 
 /* Writes the file anew, with what is still known, and keeps it open for appending. */
@@ -233,6 +253,8 @@ static int posted_rewrite(struct posted *p)
 	status = posted_write(p, fd, posted_oldest(p));
 	if (status == 0 && (fdatasync(fd) < 0 || rename(fresh, p->path) < 0))
 		status = -errno;
+	if (status == 0)
+		status = posted_sync_folder(p);
 	if (status < 0) {
 		close(fd);
 		return status;
