@@ -44,8 +44,9 @@ static bool agent_may_seal(struct agent *a, bool last)
 		return true;
 	tally_add(&a->ledger.seals_postponed, 1);
 	if (log_allowed(&a->postponed, life_monotonic_ms(), &suppressed))
-		log_warn("spool_full", "open_samples=%" PRIu64 " suppressed=%" PRIu64,
-			 level.samples, suppressed);
+		log_warn("spool_full", "open_samples=%" PRIu64 " suppressed=%" PRIu64
+			 " hint=\"bring relays back, or raise spool_max: what table_max does not "
+			 "hold is refused\"", level.samples, suppressed);
 	return false;
 }
 

@@ -81,8 +81,8 @@ static void delivery_clock(void *arg, size_t slot, int64_t clock_ms, int64_t rou
 
 	tally_set(&d->ledger->clock_skew_ms, (uint64_t)llabs(d->skew.skew_ms));
 	if (warn)
-		log_warn("clock_skew", "peer=%s relay_ahead_ms=%" PRId64, peer_name(d->peers[slot]),
-			 d->skew.skew_ms);
+		log_warn("clock_skew", "peer=%s relay_ahead_ms=%" PRId64 " hint=\"set the clocks by "
+			 "NTP\"", peer_name(d->peers[slot]), d->skew.skew_ms);
 }
 
 static void delivery_leaving(void *arg, size_t slot)

@@ -123,7 +123,8 @@ static bool receive_is_broken(struct receive_worker *w, int fd)
 	tally_add(&w->ingest.intake->counts.receive_errors, 1);
 	if (errno == ENOMEM || errno == ENOBUFS || errno == ECONNREFUSED)
 		return false;
-	log_error("socket_broken", "fd=%d err=%s", fd, err_name(-errno));
+	log_error("socket_broken", "fd=%d err=%s hint=\"nothing more is read from it: restart the "
+		  "agent\"", fd, err_name(-errno));
 	return true;
 }
 
@@ -293,7 +294,8 @@ static int receive_add(struct receiver *r, size_t worker, int fd, size_t buffer_
 	int64_t nap_ns;
 
 	if (r->drops.count == RECEIVE_SOCKETS) {
-		log_error("too_many_sockets", "most=%d", RECEIVE_SOCKETS);
+		log_error("too_many_sockets", "most=%d hint=\"listen at fewer addresses, or with "
+			  "fewer receivers\"", RECEIVE_SOCKETS);
 		close(fd);
 		return -ENOBUFS;
 	}
@@ -311,8 +313,8 @@ static int receive_add(struct receiver *r, size_t worker, int fd, size_t buffer_
  * what one sender says stays in order. */
 static int receive_inherit(struct receiver *r, size_t buffer_bytes)
 {
-	int fds[RECEIVE_SOCKETS], status = 0;
-	size_t count = listen_inherited(false, fds, RECEIVE_SOCKETS);
+	int fds[RECEIVE_SOCKETS + 1], status = 0; /* one too many is refused, not left unread */
+	size_t count = listen_inherited(false, fds, RECEIVE_SOCKETS + 1);
 
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = receive_add(r, i % r->worker_count, fds[i], buffer_bytes);

@@ -83,7 +83,8 @@ static void membership_on_time(void *arg, int status, const redisReply *reply)
 	if (llabs(skew_ms) < MEMBERSHIP_SKEW_MS || now_ms < m->warn_ms)
 		return;
 	m->warn_ms = now_ms + MEMBERSHIP_WARN_MS;
-	log_warn("clock_skew", "ours_minus_redis_ms=%" PRId64, skew_ms);
+	log_warn("clock_skew", "ours_minus_redis_ms=%" PRId64 " hint=\"set the clocks by NTP\"",
+		 skew_ms);
 }
 
 /* ---- the list ---- */

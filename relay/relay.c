@@ -331,8 +331,9 @@ static void relay_on_reload(void *arg)
 		return;
 	log_set_level(config_log_level(r->config));
 	if (windows_set(&r->windows, r->config->windows, (size_t)r->config->max_windows) < 0)
-		log_error("reload_failed", "key=windows err=ENOMEM");
-	log_info("reloaded", "");
+		log_error("reload_failed", "key=windows err=ENOMEM hint=\"reload again\"");
+	else
+		log_info("reloaded", "");
 }
 
 static const char *relay_unready(void *arg)

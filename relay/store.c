@@ -133,7 +133,8 @@ static void store_on_info(void *arg, int status, const redisReply *reply)
 	const char *defect = good ? store_find_defect(s, info) : NULL;
 
 	if (good && !store_info_says(info, "role:master")) {
-		store_trouble(s, "this Redis is a replica", "");
+		store_trouble(s, "this Redis is a replica",
+			      "hint=\"name its master, or use sentinel://\"");
 		good = false;
 	}
 	if (defect != NULL)
@@ -234,7 +235,9 @@ static void store_use_init(void *arg, const struct answer *answer)
 	struct store_init *init = arg;
 	struct store *s = init->store;
 	bool good = answer->kind == ANSWER_OK && answer->count == 3;
+	char quoted[LOG_QUOTE_SIZE], detail[LOG_QUOTE_SIZE + 8];
 
+	snprintf(detail, sizeof(detail), "error=%s", log_quote(answer->text, quoted));
 	if (good)
 		s->o.events->floor(s->o.arg, init->partition, answer_hour(answer, 1));
 	else if (answer->kind == ANSWER_CONFIG && answer->count == 1)
@@ -242,7 +245,7 @@ static void store_use_init(void *arg, const struct answer *answer)
 	else if (answer->kind == ANSWER_EMPTY)
 		store_trouble_empty(s);
 	else if (answer->kind != ANSWER_UNKNOWN)
-		store_trouble(s, "a partition cannot be initialised", "");
+		store_trouble(s, "a partition cannot be initialised", detail);
 	if (s->state == STORE_PARTITIONS)
 		store_settle(s, good, STORE_READY);
 	else
