@@ -2,6 +2,7 @@
 #include "agent/peer.h"
 
 #include "agent/handshake.h"
+#include "proto/daemon/advice.h"
 #include "proto/daemon/life.h"
 #include "proto/daemon/log.h"
 #include "proto/err.h"
@@ -344,13 +345,18 @@ static const char *peer_reason(const struct peer *p)
 {
 	if (p->reason == 0)
 		return "closed";
-	return p->reason == UV_EOF ? "eof" : err_name(p->reason);
+	if (p->reason == UV_EOF)
+		return "eof";
+	return p->reason <= UV_EAI_ADDRFAMILY ? uv_err_name(p->reason) : err_name(p->reason);
 }
 
 static void peer_log_failure(struct peer *p)
 {
+	const char *hint = advice_relay(p->reason);
+
 	if (p->refusal == 0 && peer_may_log(p, p->reason))
-		log_warn("relay_unreachable", "peer=%s err=%s", p->name, peer_reason(p));
+		log_warn("relay_unreachable", "peer=%s err=%s%s%s%s", p->name, peer_reason(p),
+			 *hint ? " hint=\"" : "", hint, *hint ? "\"" : "");
 }
 
 static void peer_log_down(struct peer *p, int64_t now_ms)

@@ -74,6 +74,15 @@ void journal_greeted(const char *peer, const struct frame_hello *hello)
 		  log_quote(hello->host, quoted));
 }
 
+static const char *journal_refusal_hint(int code)
+{
+	if (code == ERR_BAD_AUTH)
+		return " hint=\"give this agent the fleet_secret of this relay\"";
+	if (code == ERR_VERSION)
+		return " hint=\"an agent of another version, or none: HTTP is on the admin port\"";
+	return "";
+}
+
 void journal_refused(struct journal *j, const char *peer, int code)
 {
 	uint64_t suppressed;
@@ -81,9 +90,7 @@ void journal_refused(struct journal *j, const char *peer, int code)
 	if (journal_may(&j->refused, &suppressed))
 		log_warn("session_refused", "peer=%s reason=%s suppressed=%" PRIu64 "%s", peer,
 			 err_name(code), suppressed,
-			 code == ERR_BAD_AUTH ?
-				 " hint=\"give this agent the fleet_secret of this relay\"" :
-				 "");
+			 journal_refusal_hint(code));
 }
 
 void journal_foreign_fleet(const char *endpoint, struct slice stored, uint32_t partitions)

@@ -78,6 +78,38 @@ const char *advice_folder(int status)
 	}
 }
 
+/* What any connection may meet; "" for what depends on who should be there. */
+static const char *advice_link(int status)
+{
+	switch (status) {
+	case -ETIMEDOUT:
+		return "it does not answer: it hangs, or a firewall stands between";
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+		return "no route leads there from this host";
+	default:
+		return "";
+	}
+}
+
+const char *advice_relay(int status)
+{
+	switch (status) {
+	case -ECONNREFUSED:
+		return "start a relay there, or say in `relays` where one is";
+	case UV_EOF:
+	case -ECONNRESET:
+		return "what listens there hung up: is it a relay?";
+	case UV_EAI_AGAIN:
+		return "no name server answers for this host";
+	case UV_EAI_NONAME:
+	case UV_EAI_NODATA:
+		return "this host's name does not resolve";
+	default:
+		return advice_link(status);
+	}
+}
+
 const char *advice_redis(const char *said, int status)
 {
 	static const struct {
@@ -101,11 +133,6 @@ const char *advice_redis(const char *said, int status)
 		return "start Redis there, or say in `redis` where it is";
 	case -EACCES:
 		return "this user may not use that socket (Redis' `unixsocketperm`)";
-	case -ETIMEDOUT:
-		return "it does not answer: it hangs, or a firewall stands between";
-	case -EHOSTUNREACH:
-	case -ENETUNREACH:
-		return "no route leads there from this host";
 	case ERR_MALFORMED:
 		return "what listens there does not speak as Redis does";
 	case UV_EOF:
@@ -117,6 +144,6 @@ const char *advice_redis(const char *said, int status)
 	case UV_EAI_NODATA:
 		return "the host's name in `redis` does not resolve";
 	default:
-		return "";
+		return advice_link(*said ? 0 : status);
 	}
 }

@@ -3,7 +3,8 @@
  *
  * An error's name says what the kernel minded; whoever reads the log wants to know what to
  * change. These are the sentences, in one place, for what every daemon meets: an address
- * that cannot be listened on, a folder that cannot be used, a Redis that does not let us in.
+ * that cannot be listened on, a folder that cannot be used, a Redis that does not let us in, a
+ * relay that cannot be reached.
  */
 #ifndef PROTO_DAEMON_ADVICE_H
 #define PROTO_DAEMON_ADVICE_H
@@ -19,5 +20,8 @@ const char *advice_folder(int status);
 /* What to do about a Redis that cannot be used: what it said when it refused us ("" if it said
  * nothing), or else the negative errno or libuv error. "" as above. Static. */
 const char *advice_redis(const char *said, int status);
+
+/* What to do about a relay that a negative errno or libuv error keeps an agent from. "" as above. Static. */
+const char *advice_relay(int status);
 
 #endif

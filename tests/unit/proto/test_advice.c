@@ -95,6 +95,17 @@ static void test_a_redis_that_refuses_or_is_not_there(void **state)
 	assert_string_equal(advice_redis("", -ENOMEM), "");
 }
 
+static void test_a_relay_that_is_not_reached(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(advice_relay(-ECONNREFUSED), "start a relay there"));
+	assert_non_null(strstr(advice_relay(UV_EAI_NONAME), "does not resolve"));
+	assert_non_null(strstr(advice_relay(-ETIMEDOUT), "firewall"));
+	assert_non_null(strstr(advice_redis("", -ETIMEDOUT), "firewall"));
+	assert_string_equal(advice_redis("LOADING", -ETIMEDOUT), "");
+	assert_string_equal(advice_relay(-ENOMEM), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +113,7 @@ int main(void)
 		cmocka_unit_test(test_a_path_has_other_troubles_than_a_port),
 		cmocka_unit_test(test_a_folder_that_failed),
 		cmocka_unit_test(test_a_redis_that_refuses_or_is_not_there),
+		cmocka_unit_test(test_a_relay_that_is_not_reached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
