@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * access.c - one switch over all routes, and names that a browser may have been lied to about.
+ *
+ * The switch has no default, so that the compiler asks of a new route what it needs. Host is
+ * judged because a page from elsewhere can make its own name resolve to this host (DNS
+ * rebinding); an address in digits and localhost cannot be made to.
+ */
 #include "queryd/access.h"
 
 #include "proto/net/addr.h"

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * agents.c - two lists of watermarks: the one that counts and the one that is being read.
+ *
+ * A walk fills the second, and they change places when it is whole; one that failed leaves the
+ * first. The least watermark is kept, so that an hour that all have passed, which is nearly
+ * every one, is judged without a look at any; the last verdict is kept too, because many
+ * answers of one moment are about the same end. What cannot be read counts as an agent that is
+ * waited for: nothing is called complete by mistake.
+ */
 #include "queryd/agents.h"
 
 #include <errno.h>

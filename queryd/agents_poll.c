@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * agents_poll.c - one HSCAN after the other, from cursor 0 to 0.
+ *
+ * A walk that meets another server on its way ends without being taken over, and the next tick
+ * begins anew; the generation of the one that was taken over says what it may vouch for.
+ */
 #include "queryd/agents_poll.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * answer.c - answers about one key, and why there is none.
+ *
+ * Members stand in the order in which people read them. Why nothing was found is a refusal with
+ * its reason, and its words name what was asked for; a key in them is cut, never the sentence.
+ */
 #include "queryd/answer.h"
 
 #include "proto/hour.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * answer_many.c - answers about many keys.
+ *
+ * A group without any value is left out, not shown as 0. The question is repeated in front, as
+ * it was understood.
+ */
 #include "queryd/answer_many.h"
 
 #include "queryd/answer_put.h"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * aside.c - a queue of which libuv has only the first job.
+ *
+ * libuv would run as many jobs as its pool has threads; jobs of one queue must not overlap,
+ * because they share what they work on. The next one is handed over when the last one is back
+ * on the loop, before its owner is told, who may start another. The deadline is looked at in
+ * the thread: a job that waited too long is not run at all.
+ */
 #include "queryd/aside.h"
 
 #include <assert.h>

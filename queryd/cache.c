@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * cache.c - a hash table whose entries are also a list, by use.
+ *
+ * An entry is one block: key, stamp and value lie behind its header, so that a hit touches one
+ * place and an eviction is one free. Its hash is kept, so that chains compare keys only when
+ * hashes agree. The table has its size from the start, by the bytes that may be kept, and
+ * counts among them: nothing is ever rehashed. The hash is seeded, because who asks chooses
+ * keys.
+ */
 #include "queryd/cache.h"
 
 #include "proto/hash.h"

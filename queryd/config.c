@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * config.c - the table of options, and what must hold between them.
+ *
+ * A row says all that there is to an option; parser, --help, --dump and the manual read the
+ * table. What looks at two options at once is check_whole().
+ */
 #include "queryd/config.h"
 
 #include "proto/daemon/log.h"

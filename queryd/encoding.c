@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * encoding.c - Accept-Encoding as weights, then one pass of zlib.
+ *
+ * Several header lines are one list, so wishes are gathered first and judged once. `*` speaks
+ * for what was not named, identity is allowed unless it was refused. The room grows with what
+ * comes out, for JSON shrinks to a fraction, and is bounded by what zlib says that it can
+ * become.
+ */
 #include "queryd/encoding.h"
 
 #include <assert.h>

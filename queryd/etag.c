@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * etag.c - a hash over what was read and over how it would be answered.
+ *
+ * The digest of partials and versions says what was read; question, verdict and version of the
+ * program say what is made of it. Time is in it only where the answer changes by itself. The
+ * compressed form has a tag of its own, as RFC 9110 (8.8.3.3) wants it.
+ */
 #include "queryd/etag.h"
 
 #include "proto/daemon/conf.h"

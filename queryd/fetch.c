@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * fetch.c - rounds of commands, of whatever kind of work.
+ *
+ * A slot a command is the argument of its reply and finds the way back. An owner is told once
+ * and may be gone before all replies are in: `done` is then NULL, and the last reply frees the
+ * fetch. The next commands leave while replies come in, so that the window stays full; what
+ * goes wrong is noted and told once nothing is outstanding, since slots are in Redis' hands
+ * until then. In a Cluster a round is sent in two parts, those that come last when all others
+ * are answered.
+ */
 #include "queryd/fetch.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * fetch_plan.c - a plan's commands as Redis spells them, and its replies taken apart.
+ *
+ * The fields of a reply stand in the order of kinds that they were asked for in, so nothing is
+ * looked up. Only the first manifests of a round are shared with other answers: the second ones
+ * vouch for the cells before them by their place in the pipeline.
+ */
 #include "queryd/fetch.h"
 
 #include "proto/err.h"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * fetch_share.c - a small table of the reads of this turn.
+ *
+ * A read is open from its first asker to the end of the loop's turn, when the bytes leave:
+ * whoever asks within that time is answered by what is read after both. Two keys that fall on
+ * one place of the table are both read, and only the first can be joined, so nothing has to be
+ * searched.
+ */
 #include "queryd/fetch_share.h"
 
 #include "proto/hash.h"

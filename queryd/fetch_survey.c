@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * fetch_survey.c - a survey's commands as Redis spells them, and its replies taken apart.
+ *
+ * One HMGET has up to SURVEY_CHUNK keys of a partition; its reply is the same places in the
+ * same order. First manifests may be shared, second ones not, as in fetch_plan.c.
+ */
 #include "queryd/fetch.h"
 
 #include "proto/err.h"

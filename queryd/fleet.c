@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * fleet.c - one hash of Redis, read until it is known and then once a minute.
+ *
+ * A cfg is the number of partitions and how keys are hashed; it is used only if this program
+ * would have written the same. How long hours are kept is the greatest that any relay says
+ * whose word is not out of date, and open when one is there that says nothing readable.
+ */
 #include "queryd/fleet.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * form.c - query and body decoded into one block.
+ *
+ * Decoding never makes a text longer, so one allocation as large as both is room for all names
+ * and values. Names keep their order, and `target[]` is `target`.
+ */
 #include "queryd/form.h"
 
 #include "proto/daemon/http.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * gauge_trail.c - a ring of the last 25 hours.
+ *
+ * A slot says which hour it has, so nothing is cleared as hours pass; looking back adds up
+ * changes until an hour that was set.
+ */
 #include "queryd/gauge_trail.h"
 
 #include <string.h>

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_answer.c - series as Grafana takes them, and the table of functions in its words.
+ *
+ * Answers are written straight into the body, whose ceiling ends them: once it is full the rest
+ * is not made.
+ */
 #include "queryd/graphite_answer.h"
 
 #include "proto/hour.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_calc.c - functions that leave each series for itself.
+ *
+ * They change lists in place. Nothing is NAN and stays so: folds pass over it. Each new name is
+ * that of the call as Graphite writes it, because the functions around it, and legends, take
+ * nodes from it.
+ */
 #include "queryd/graphite_calc.h"
 
 #include "queryd/graphite_time.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_combine.c - functions that make one series of several, and of their names.
+ *
+ * Series of several steps are laid on the widest grid that covers all, finer ones averaged into
+ * it. Grouping is a sort by the node, or the tag, that is asked for, and a fold of each run. Of
+ * tags a fold keeps those that all have the same.
+ */
 #include "queryd/graphite_calc.h"
 
 #include "proto/buf.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_complete.c - what tags and values go on with.
+ *
+ * Each key that matches the expressions so far adds its tags, or its values of one tag, to a
+ * set that keeps the first ones in order. `name` is the one tag that has the stat in it: only
+ * when it is spoken of are a key's stats gone through.
+ */
 #include "queryd/graphite_complete.h"
 
 #include "proto/err.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_find.c - the tree of nodes, found in names that are sorted.
+ *
+ * Names of one branch stand together, so two of them are looked at and the rest is skipped by a
+ * seek: a level of a million names costs what it shows. The leaves below a name are its stats,
+ * and a key has one node less than its leaves.
+ */
 #include "queryd/graphite_find.h"
 
 #include "proto/err.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_func.c - one table of functions, which the editor sees and calls are checked by.
+ *
+ * Arguments bind to places of the row, by order or by name; a parameter that takes many stays
+ * the place for all that follow. What fits was judged when the target was read, so functions
+ * take their arguments as they are.
+ */
 #include "queryd/graphite_func.h"
 
 #include "queryd/graphite_calc.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_path.c - braces written out, then name, stat and tags cut apart.
+ *
+ * Each brace that is replaced makes shorter work of the rest, so the recursion ends with the
+ * text; 64 paths are the most. The stat is what stands behind the last dot before the tags. Its
+ * own dot is an underscore there, for a dot would be another node.
+ */
 #include "queryd/graphite_path.h"
 
 #include <errno.h>

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_pick.c - keys and stats that a path or tag expressions mean.
+ *
+ * A path without globs is one lookup, and a `name=` one range; the rest looks at names one by
+ * one and pays for each look (graphite_effort). The same stat of the same key may be picked by
+ * several alternatives of a brace: sorted by key, kind and place, the first stays.
+ */
 #include "queryd/graphite_pick.h"
 
 #include "proto/err.h"

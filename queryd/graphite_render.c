@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_render.c - a walk that checks, a search for names, a walk that evaluates.
+ *
+ * The first walk binds each call to its function and notes paths as leaves, in the order in
+ * which the last one will meet them; the two need no other link. What a function needs before
+ * the grid begins (a moving average) is handed down as a shift, and the survey reads from the
+ * earliest of all leaves. What is known to be wrong is said before Redis is asked for anything.
+ */
 #include "queryd/graphite_render.h"
 
 #include "proto/err.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_request.c - parameters, and the grid of points.
+ *
+ * The grid begins behind `from`, as Graphite's does. Points that are too many become wider
+ * spans, which divide a day or are whole days, so that the samples of a span are merged and not
+ * their values averaged.
+ */
 #include "queryd/graphite_request.h"
 
 #include "proto/hour.h"

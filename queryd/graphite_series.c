@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_series.c - lists that own their series, and folds that pass over nothing.
+ *
+ * A list is an array whose series move as they are; texts are copied once and replaced whole. A
+ * fold is asked for by several names in Graphite's functions; the first of the table is the one
+ * that is shown.
+ */
 #include "queryd/graphite_series.h"
 
 #include "queryd/grow.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_tags.c - expressions about tags, the cheap ones first.
+ *
+ * `name` is no tag of a key but name and stat together, so it is asked once for each stat,
+ * after everything else has matched.
+ */
 #include "queryd/graphite_tags.h"
 
 #include <string.h>

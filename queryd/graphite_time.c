@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * graphite_time.c - Graphite's times, tried from the plainest to the oddest.
+ *
+ * Eight digits are a date before they are a second. Months and years have fixed lengths, as in
+ * Graphite.
+ */
 #include "queryd/graphite_time.h"
 
 #include "proto/hour.h"

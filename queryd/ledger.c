@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * ledger.c - series of agents about themselves, added up by agent.
+ *
+ * Each series is a group of the survey for itself: which column it is for and whose it is was
+ * read off its name, and its total is put there afterwards. Entries are sorted by agent, so the
+ * line in hand is the last one. Hosts send reasons, so a line has at most LEDGER_REASONS of
+ * them and `other`.
+ */
 #include "queryd/ledger.h"
 
 #include "proto/series.h"

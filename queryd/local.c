@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * local.c - a request without a client.
+ *
+ * It waits until all is known that a server knows a moment after its start, or LOCAL_WAIT_MS,
+ * and is then served as any other: what it prints is what a server would answer. Only why Redis
+ * cannot be reached is said at more length.
+ */
 #include "queryd/queryd_private.h"
 
 #include <errno.h>

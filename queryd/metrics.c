@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * metrics.c - rows of tallies, and a histogram that is added up when it is read.
+ *
+ * A request counts in one bucket; Prometheus' buckets hold all below them, and are made so
+ * while they are printed.
+ */
 #include "queryd/metrics.h"
 
 #include <inttypes.h>

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * names.c - a merge in three steps, of which the middle one may run in another thread.
+ *
+ * take() moves what waits, and a hold of the index, into a struct of its own; run() works on
+ * that alone; done() puts the result in place of the index. What waits meanwhile is a new
+ * batch, for the next merge. Anew, names that are met are marks on the present index, and
+ * become the next one only when all were met: a pass that fails leaves what was known.
+ */
 #include "queryd/names.h"
 
 #include <assert.h>

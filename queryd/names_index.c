@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * names_index.c - sorted blocks that generations share.
+ *
+ * A block is some 400 names in one allocation, never changed once it is written; an index is an
+ * array of them, found by their first names. A merge goes over the blocks with the sorted batch
+ * beside them: a block that nothing falls into is held once more, one that takes names is
+ * written anew, and cut when it has become too long. So a thousand new names among a million
+ * cost a thousand blocks at most, and who holds the old index goes on seeing the old one. When
+ * nobody else holds the base, its blocks are freed as they are replaced: then there is one
+ * index in memory and not two.
+ */
 #include "queryd/names_index.h"
 
 #include "queryd/grow.h"

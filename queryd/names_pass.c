@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * names_pass.c - where each partition is read on, and how many questions are open.
+ *
+ * A pass asks its partitions in turn, a page each, so that no large one holds the others up.
+ * One for what is new goes by second: it asks again for the second that it has seen last,
+ * because more may have come in it, until that second has been quiet for QUIET_PASSES; within a
+ * pass it goes on behind the names of it that were taken (offset). One for all goes by ZSCAN's
+ * cursors, which may have gone past what was written behind them: the pass after it begins with
+ * the latest second that was known before it, or, behind a first one, as long ago as that took,
+ * and SLACK.
+ */
 #include "queryd/names_pass.h"
 
 #include <assert.h>

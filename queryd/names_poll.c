@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * names_poll.c - turns of asking and merging, one at a time.
+ *
+ * go_on() is the whole machine: it runs after each answer and after each job, and does the
+ * first of these that applies: ask more, wait for what is open, give up, merge what has
+ * gathered, end the pass. While names are merged in the other thread nothing is asked, so the
+ * batch does not grow behind it. A pass during which the connection, the server or the fleet
+ * changed is thrown away as a whole, and the next one reads everything.
+ */
 #include "queryd/names_poll.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * names_seen.c - marks on the names that are known, and an index of those that are not.
+ *
+ * A byte for each place of each block of the base: the kinds with which the name was met, 0 for
+ * not at all. At the end a block whose marks are the kinds that it has is shared, another is
+ * written without what was not met. So a million names read anew are a megabyte of marks, and
+ * not a second million. What the base lacks is merged in runs, each of which copies only the
+ * blocks that it falls into.
+ */
 #include "queryd/names_seen.h"
 
 #include "queryd/names_index_private.h"

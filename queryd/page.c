@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * page.c - files compiled in, found by name.
+ *
+ * Their tag is a hash of their bytes, so a browser asks each time and is answered 304 until the
+ * program is another one.
+ */
 #include "queryd/page.h"
 
 #include "proto/buf.h"

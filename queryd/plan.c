@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * plan.c - phases, and the fold of what they bring.
+ *
+ * One function moves on from each phase, and each starts the next window or ends. It is not
+ * known beforehand which kind a key is of: all that have the stat are asked for, each folds for
+ * itself, and the first kind that has anything ends those behind it, whatever was found of
+ * them. A range folds one span at a time and keeps points; a day and an hour keep one fold to
+ * the end.
+ */
 #include "queryd/plan.h"
 
 #include "proto/hour.h"
@@ -329,51 +338,6 @@ static int fold_window(struct plan *p)
 
 /* ---- phases --------------------------------------------------------------------------------- */
 
-/* Whether a gauge hour of the window builds on what lies before the hours asked for. */
-static bool must_look_back(struct plan *p)
-{
-	struct cell_gauge gauge;
-	size_t i, kind = stat_kind_index(KIND_GAUGE);
-	bool must = false;
-
-	if (p->looked_back || (p->route != ROUTE_KEY && p->stat.id != STAT_LAST))
-		return false;
-	for (i = 0; i < p->main.count && !p->based && !must; i++) {
-		const struct plan_hour *hour = &p->main.hours[i];
-		if (!hour->cells[kind])
-			continue;
-		cell_gauge(hour->cells[kind], &gauge);
-		p->based = gauge.has_last;
-		must = !p->based && hour->hour - GAUGE_TRAIL_HOURS < p->from_hour;
-	}
-	return must;
-}
-
-static int start_back(struct plan *p)
-{
-	int64_t from = p->from_hour - GAUGE_TRAIL_HOURS;
-
-	p->phase = PHASE_BACK;
-	p->looked_back = true;
-	return plan_window_start(&p->back, from > 0 ? from : 0, p->from_hour,
-				 1u << stat_kind_index(KIND_GAUGE), &p->round);
-}
-
-static void follow_trail(struct plan *p)
-{
-	size_t i, kind = stat_kind_index(KIND_GAUGE);
-	struct cell_gauge gauge;
-
-	p->digest = plan_window_digest(&p->back, p->digest);
-	for (i = 0; i < p->back.count; i++) {
-		if (!p->back.hours[i].cells[kind])
-			continue;
-		cell_gauge(p->back.hours[i].cells[kind], &gauge);
-		gauge_trail_put(&p->trail, p->back.hours[i].hour, &gauge);
-	}
-	plan_window_release(&p->back);
-}
-
 bool plan_found_any(const struct plan *p)
 {
 	size_t i;
@@ -454,10 +418,10 @@ static int step_window(struct plan *p)
 	if (p->phase == PHASE_DAYS)
 		return after_days(p);
 	if (p->phase == PHASE_BACK) {
-		follow_trail(p);
+		plan_follow_trail(p);
 		return after_window(p);
 	}
-	return must_look_back(p) ? start_back(p) : after_window(p);
+	return plan_must_look_back(p) ? plan_start_back(p) : after_window(p);
 }
 
 enum plan_status plan_step(struct plan *p)

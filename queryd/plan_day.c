@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * plan_day.c - days where they may stand for their hours.
+ *
+ * A range goes in stretches: days as far as they may be used, hours as far as they may not. A
+ * window of days is folded up to the first that is not rolled up; that one and those like it
+ * behind it are read by hours, and the fold goes on where it stopped (day_at), so everything is
+ * folded in rising order.
+ */
 #include "queryd/plan_day.h"
 
 #include "proto/hour.h"

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * plan_moving.c - hours backwards, until there are enough elements.
+ *
+ * Hours are read backwards from the key's last one, a window of them at a time, until there are
+ * enough elements, or an hour says that what came before its own is not known. Positions within
+ * an hour become positions on one axis, so that elements of several hours merge as those of
+ * one. `exact` is lost when an hour has samples that its window does not know of, and when the
+ * cut falls within a second.
+ */
 #include "queryd/plan_private.h"
 
 #include "proto/hour.h"
 
 #include <errno.h>
-
-/* Hours are read backwards from the key's last one, a window of them at a time, until there are enough
- * elements, or an hour says that what came before its own is not known. */
 
 static size_t kind_of_samples(void)
 {

@@ -1,7 +1,7 @@
 /*
- * plan_private.h - what a plan holds: for plan.c, plan_result.c, plan_day.c and plan_moving.c.
+ * plan_private.h - what a plan holds: for plan.c, plan_result.c, plan_back.c, plan_day.c and plan_moving.c.
  *
- * A plan is in one phase at a time; only plan.c moves it on. folds and points are kept by kind
+ * A plan is in one phase at a time, which plan_step leaves. folds and points are kept by kind
  * until it is clear which kind the answer is of. An overview keeps its last hour as a fold; a range
  * turns each fold into a point when its span is over.
  */
@@ -79,6 +79,17 @@ struct plan *plan_stock_take(struct plan_stock *stock);
 
 /* Takes back one that owns nothing any more. */
 void plan_stock_give(struct plan_stock *stock, struct plan *p);
+
+/* ---- plan_back.c ------------------------------------------------------------------------------ */
+
+/* Whether a gauge hour of the window builds on what lies before the hours asked for. Once. */
+bool plan_must_look_back(struct plan *p);
+
+/* Starts the hours before those asked for; the codes of plan_window_start. */
+int plan_start_back(struct plan *p) __attribute__((warn_unused_result));
+
+/* They are there: takes them into the trail. */
+void plan_follow_trail(struct plan *p);
 
 /* ---- plan_day.c ------------------------------------------------------------------------------- */
 

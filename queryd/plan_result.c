@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * plan_result.c - what was found, or why nothing was.
+ *
+ * Of the kinds that were asked for the first with data is the answer. Without any, the names
+ * decide between a key that nobody knows, one of another kind, and one that has nothing there:
+ * an overview asked them first, all others at the end and only then.
+ */
 #include "queryd/plan_private.h"
 
 #include "proto/hour.h"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * plan_window.c - hours that settle one by one.
+ *
+ * A round asks for all hours that are not settled, each with its own cells and its own second
+ * manifest; `listed` and `again` change places, so that what the second look found is what the
+ * next try reads. Cells are merged as they come: an hour that must be read again throws its own
+ * away and no other's. How wide the next window is follows from the bytes of this one.
+ */
 #include "queryd/plan_window.h"
 
 #include "proto/err.h"

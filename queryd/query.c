@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * query.c - names that match become groups of keys.
+ *
+ * First all that matches is picked, one kind a key; then, since what is merged must be of one
+ * kind, all but those of the first kind go; then what each is grouped by is written down in one
+ * block of bytes, sorted, and each run of equal texts is a group. The best of /v1/top are
+ * groups of one key each, sorted by value once they are read.
+ */
 #include "queryd/query.h"
 
 #include "proto/series.h"

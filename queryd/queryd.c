@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * queryd.c - wires the parts, judges each request, and ends in order.
+ *
+ * The tick keeps deadlines and, once a second, reads what is known of fleet, agents and names;
+ * the prepare handle sends what a turn has gathered. An end is a chain: HTTP has answered all,
+ * then Redis is closed, then the handles of the loop; what is in other threads is waited for
+ * last.
+ */
 #include "queryd/queryd.h"
 
 #include "proto/daemon/advice.h"

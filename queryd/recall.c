@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * recall.c - cells of an hour as bytes of the cache, under the manifest's own bytes.
+ *
+ * The key says which hour of which series and which kinds were asked for; the stamp is the
+ * manifest as it was read, versions included. Kept only if it was the same before and after,
+ * for else the cells may be of neither.
+ */
 #include "queryd/recall.h"
 
 #include "proto/limits.h"

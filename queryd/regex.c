@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * regex.c - Perl's spelling into POSIX', which libc matches, within a budget.
+ *
+ * The translator goes over the pattern once and writes what means the same in an extended
+ * expression; what has no such form is refused with a reason, never passed on to mean something
+ * else. Nothing that a stranger writes may take libc long: no back-references, few repetitions,
+ * short subjects, and each search is paid for by the square of what it looks at, before it is
+ * made. libc keeps every state of its automaton that it has met, so an expression that has read
+ * AGAIN_BYTES is compiled anew.
+ */
 #include "queryd/regex.h"
 
 #include "proto/err.h"

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * respond.c - one way out for every answer, in the form its client takes.
+ *
+ * What can go wrong with a body at the last moment is judged in one place (too long, no memory,
+ * no room beside answers that are left unread), and becomes a refusal, which takes the same
+ * way. Long bodies are compressed in a thread of their own, as many bytes as RESPOND_WAITING;
+ * beyond that, and after PACK_WAIT_MS, they go out plain, for that costs the loop nothing. What
+ * has a tag is compressed first, because the tag names the form.
+ */
 #include "queryd/respond.h"
 
 #include "queryd/answer.h"

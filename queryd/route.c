@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * route.c - fixed paths first, then what a key may be.
+ *
+ * A path is cut at its slashes before anything is decoded, so %2F belongs to a key. One buffer
+ * is enough for all decoding, because each text is read before the next is decoded. The request
+ * is 16 KiB and mostly a key that is not there: only what lies before the key is cleared.
+ */
 #include "queryd/route.h"
 
 #include "proto/daemon/http.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * route_time.c - ends of a range, tried in turn.
+ *
+ * Whole hours come out: a start is rounded down and an end up, and `now` as an end takes in the
+ * hour that runs.
+ */
 #include "queryd/route_time.h"
 
 #include "proto/hour.h"

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * scope.c - prefixes that do not overlap, walked as ranges of the names.
+ *
+ * A prefix that another takes in is dropped when it is read, so the rest are disjoint ranges in
+ * byte order, and a walk over all of them is in order too, and meets no name twice. What is
+ * wanted is a prefix as well: of the two the longer one is the range, if it begins with the
+ * other. A page that goes on behind a name, and a search that has seen enough of a branch, are
+ * seeks.
+ */
 #include "queryd/scope.h"
 
 #include "proto/limits.h"

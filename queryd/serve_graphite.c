@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * serve_graphite.c - small requests at once, large ones in the thread beside the loop.
+ *
+ * How large one is shows only by doing it: each is tried on the loop with little effort
+ * allowed, and begun anew with all of it in the thread when that was not enough. It holds names
+ * and scope as they were; Redis may have gone meanwhile, which is asked again before the survey
+ * starts.
+ */
 #include "queryd/queryd_private.h"
 
 #include "proto/err.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * serve_keys.c - a page of names, at once if few are looked at.
+ *
+ * As many names as QUERYD_FEW_NAMES are looked at on the loop; when that does not fill the
+ * page, it is begun anew in the thread beside it, with names and scope held as they are.
+ */
 #include "queryd/queryd_private.h"
 
 #include "queryd/answer.h"

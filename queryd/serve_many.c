@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * serve_many.c - names to keys, keys to a survey, a survey to an answer.
+ *
+ * Names are looked through on the loop if their prefix has few, else in the thread beside it,
+ * with all that is needed held in the request. What watermarks vouch for is judged between the
+ * two steps, before any data is read, and only if names and data are of one server.
+ */
 #include "queryd/queryd_private.h"
 
 #include "queryd/answer_many.h"

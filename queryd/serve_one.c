@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * serve_one.c - a plan, its wait for Redis, its answer.
+ *
+ * The verdict of the watermarks is made before the plan is started. Answers of an hour and a
+ * day are tagged by what was read.
+ */
 #include "queryd/queryd_private.h"
 
 #include "proto/err.h"

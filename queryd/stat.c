@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * stat.c - one table of stats, and how each is read off a cell.
+ *
+ * Names, aliases, kinds and the order in which people see them are rows of the table; the
+ * functions ask it. Near misses are first read as a rank with its point lost, `p999`, then
+ * compared with all names by the letters that differ. What is exact follows from what is kept:
+ * count, least and greatest stand beside a sketch and stay exact when it is not.
+ */
 #include "queryd/stat.h"
 
 #include "proto/hour.h"

@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * survey.c - members, parts and rounds.
+ *
+ * A part is some keys of one partition in one hour, or day, and is to a survey what an hour is
+ * to a plan: manifest, cells, manifest, again if they differ. A batch is the parts of one
+ * round. Once all of them are settled, days that turned out not to be rolled up are read by
+ * their hours in a second batch, whose cells are added to the parts of the first; only then is
+ * the first one folded, in rising order, and the next taken. The order of members
+ * (survey_private.h) is what lets one HMGET have the keys of one partition.
+ */
 #include "queryd/survey.h"
 
 #include "proto/err.h"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * survey_fold.c - cells into spans, spans into points and totals.
+ *
+ * Hours come in rising order, so each group has one open span: a cell that lies behind its end
+ * closes it. A total is made of spans, so that no cell is merged twice. Last values do not
+ * merge: of several gauges that were set in an hour the one that was set last speaks, and one
+ * that only changed builds on its own trail.
+ */
 #include "queryd/survey_private.h"
 
 #include "proto/hour.h"

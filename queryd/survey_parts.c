@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * survey_parts.c - which keys of which hours are read together.
+ *
+ * A strand walks hours, and within an hour its members, cutting where the partition changes,
+ * after SURVEY_CHUNK, and at the end; a batch takes parts until it has SURVEY_ROUND_KEYS cells,
+ * so what a survey holds does not depend on what it was asked. Cells, places and kept bytes of
+ * all parts of a batch are one array each: three allocations, and one release.
+ */
 #include "queryd/survey_private.h"
 
 #include "proto/hour.h"

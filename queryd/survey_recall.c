@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * survey_recall.c - a share of the cache, spent key by key.
+ *
+ * Both what is found and what is kept is taken off the share, so that a question that is asked
+ * again spends it on the same keys and finds them, instead of pushing its own first ones out by
+ * its last. Once it is spent the rest is read and not kept. A part asks Redis for those of its
+ * members that were not found: `places` says which these are.
+ */
 #include "queryd/survey_private.h"
 
 #include "queryd/recall.h"

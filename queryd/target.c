@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * target.c - a descent over one text, into nodes of one array.
+ *
+ * Nodes point into the text and are taken in turn, so a target frees nothing. What a word is
+ * turns on what follows it at once: `(` makes a call, `=` a named argument, anything else a
+ * word, which may hold commas within braces: a number, a boolean or a path. The first thing
+ * that is wrong is kept, and everything above it unwinds.
+ */
 #include "queryd/target.h"
 
 #include "proto/series.h"

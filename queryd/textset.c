@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * textset.c - a sorted array with a ceiling.
+ *
+ * Full, it keeps the least: the last one goes for one that comes before it. Names come nearly
+ * in order, so most are placed by one comparison, without a search.
+ */
 #include "queryd/textset.h"
 
 #include "queryd/grow.h"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * tokens.c - hashes of tokens, compared to the end.
+ *
+ * A token has 256 bits from the kernel, so one plain hash is enough, and slow ones would be a
+ * gift to who floods. All are compared, and each in the same time, whichever it is. A reload
+ * builds the whole list before it takes the place of the old one; scopes borrow the text of the
+ * lines, which lives as long.
+ */
 #include "queryd/tokens.h"
 
 #include <assert.h>

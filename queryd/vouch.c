@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * vouch.c - verdicts bound to the server that they were read from.
+ *
+ * A verdict is made before the data is asked for and carries the generation of the server whose
+ * watermarks it is of; data that came from another one takes it back. So an hour is never
+ * called complete by one server's watermarks and answered from another's cells.
+ */
 #include "queryd/queryd_private.h"
 
 #include "proto/hour.h"
