@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * accounts.c - sums over the loop's ledger and every intake's, taken under each one's mutex.
+ *
+ * Receivers go on between two intakes, so the sum is of no single instant; but each addend agrees
+ * with itself, and so the equations of ledger.h hold for the sum.
+ */
 #include "agent/accounts.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * agent.c - whatever has happened, agent_work does what is due and sets the one timer.
+ *
+ *     RUNNING --drain: inputs end, all is sealed--> DRAINING --delivered, or drain_ms--> ENDED
+ *
+ * A seal takes every intake's table at one go, then works on them at leisure: gauges whose second
+ * is not over go back into the open tables, the report goes into the first, each becomes batches.
+ * What POSTs brought comes last, under a mark by which a start knows that it was cut short.
+ */
 #include "agent/agent.h"
 
 #include "agent/agent_private.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * arena.c - chunks of one size: the newest is filled from its front, free ones wait in the pool.
+ *
+ * Several pools may count against one ceiling: `total` is taken before malloc and given back when
+ * that fails, so the sum is never over it, whichever threads ask at once.
+ */
 #include "agent/arena.h"
 
 #include <assert.h>

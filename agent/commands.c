@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * commands.c - guests in an array, each with the line that it types and the answer it reads.
+ *
+ * A guest is either typing (readable is watched), reading (writable is watched, until all is sent),
+ * or waiting for a seal (nothing is watched: it can neither type more nor be answered). Lines that
+ * came behind a question wait in the buffer and are obeyed after its answer, so answers stand in
+ * the order of questions. One timer looks for those that have been idle.
+ */
 #include "agent/commands.h"
 
 #include "proto/json.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * counters.c - one page of atomics, mapped shared, so that the kernel keeps it when we are killed.
+ *
+ * It outlives the process and not the machine: nothing is synced. Without a folder or a file the
+ * same struct stands in our own memory. Whether a mark was left by a kill or by a power cut is told
+ * by the time of the system's start, which is the same only in the first case.
+ */
 #include "agent/counters.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * drops.c - the kernel's counter of each socket, less what was already reported.
+ *
+ * Sockets that systemd holds outlive the agent, and their counters with them. So what was reported
+ * is kept in a file under the socket's cookie; cookies are unique only within one run of the
+ * kernel, whose boot id is the file's first line.
+ */
 #include "agent/drops.h"
 
 #include "proto/daemon/log.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * identity.c - two files of the state folder: who we are, and that nobody else is.
+ *
+ * `lock` is held by flock(2) for as long as the process lives, and a kill releases it. `agent_id`
+ * is read or, only where there is none, made: one that cannot be read is an error and never
+ * replaced, because streams in the spool and in Redis bear it.
+ */
 #include "agent/identity.h"
 
 #include "proto/daemon/advice.h"

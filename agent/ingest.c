@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * ingest.c - plain lines are taken apart ahead of the table, all others one by one.
+ *
+ * Most lines are plain (line.h): up to TABLE_AHEAD of them are parsed and hashed before the first
+ * is added, so that the memory of their series is on its way meanwhile. A line that is not plain
+ * makes those before it go first: order within a datagram holds. Counts are kept in plain members
+ * during a burst and added to the atomics once, before the mutex goes.
+ */
 #include "agent/ingest.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * intake.c - two tables that trade places under a mutex.
+ *
+ * The mutex is for `open`: the receiver holds it for a burst, the seal for the swap of two
+ * pointers. `sealed` is the loop's between a swap and intake_done, which needs the mutex again
+ * because it gives chunks back to the pool that both tables take from; so do the agent's own
+ * samples.
+ */
 #include "agent/intake.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * keeper.c - a timer that is set only while something is unsynced, and one sync at a time.
+ *
+ * A sync is begun on the loop, run by a thread of libuv's pool on descriptors of its own, and ended
+ * on the loop; the keeper is freed by whoever comes last, the timer's close or the work's end.
+ *
+ * What the process before lost is arithmetic over its page of counters and what the spool found:
+ * taken less sealed less lost was in the open table. The page is written after the record, so the
+ * spool's last record of the same stream may know better; a seal of POSTs that was cut short counts
+ * as not begun.
+ */
 #include "agent/keeper.h"
 
 #include "proto/daemon/life.h"

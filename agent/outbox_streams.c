@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * outbox_streams.c - a list of streams, each with a lane a partition; ours is the first.
+ *
+ * Earlier streams stand behind it in the order in which the spool told of them. One is done when
+ * all of it has been dropped; it then waits until no copy of this agent could still send it, and is
+ * closed at the relays lane by lane, as far as they can be told.
+ */
 #include "agent/outbox.h"
 
 #include "agent/outbox_private.h"

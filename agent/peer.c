@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * peer.c - events in, peer_fsm_step, actions out; links that outlive their peer's interest.
+ *
+ * A stream may still call back after it was told to close. So the connection is a struct of its
+ * own: to let it go, its `peer` is set to NULL, and the last callback frees it. Every loop over
+ * frames asks that pointer again, because a frame may end the connection that it came by. At the
+ * end of a callback that may have changed something the owner is told `settled`, and works on it.
+ */
 #include "agent/peer.h"
 
 #include "agent/handshake.h"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * peer_fsm.c - one switch over events; times of what is owed.
+ *
+ * A relay is late when it owes an answer (`owes_ms`, of a ping or of work under way) and nothing
+ * was heard for the timeout. Late is judged twice with PEER_DOUBT_MS between: after a pause of our
+ * own, bytes that came meanwhile are still unread, and the loop reads them between the two. Waiting
+ * times are drawn from a window that widens with each failure; a WELCOME narrows it again.
+ */
 #include "agent/peer_fsm.h"
 
 #include <stddef.h>

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * post_json.c - an array read element by element, each turned into a line at once.
+ *
+ * jansson would build the whole document, ten times the body's size; so the array is walked here,
+ * and one element at a time is given to it.
+ */
 #include "agent/post_json.h"
 
 #include "proto/err.h"

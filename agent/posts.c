@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * posts.c - requests that wait for the next seal, in an array.
+ *
+ * A body is judged in this order, and the first that refuses it answers: can it be sealed soon, is
+ * its key good and new, is its JSON whole, is there memory for the key. Only then its lines are put
+ * into the table; from there on it is answered by the seal, or when there will be none.
+ */
 #include "agent/posts.h"
 
 #include "agent/framing.h"

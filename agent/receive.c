@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * receive.c - one loop a thread: wait or nap, look at the sockets, take bursts.
+ *
+ *     waits: ppoll(2) of all sockets, without a timeout     then those that it found are read
+ *     naps:  ppoll(2) of hasty sockets, for as long         then all are read, unasked
+ *
+ * The array for poll(2) begins with the eventfd of the end and the hasty sockets, so a nap passes
+ * just its front to the kernel. The end is seen between two looks; then each socket is read until
+ * it is empty, and bounded, for a sender that never pauses must not keep the agent from ending. A
+ * worker's members are its thread's while it runs; the loop touches only atomics, and what it sets
+ * under the intake's mutex.
+ */
 #include "agent/receive.h"
 
 #include "agent/drops.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * seal.c - sort pointers to groups, then write them out in that order.
+ *
+ * A batch ends where the partition changes or the next piece does not fit. Values of a group are
+ * collected into a scratch array and encoded piece by piece, so a group of any size needs the same
+ * memory. `mark` counts batches: a series whose mark is another is new in this one.
+ */
 #include "agent/seal.h"
 
 #include "proto/group.h"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * spool_memory.c - records packed into blocks, and slots that say where.
+ *
+ * A record's id is its slot; free slots are a list through the array. Records come and go in nearly
+ * the same order, so a block is freed when its last record is dropped, and a block is large enough
+ * for malloc to map it singly: memory goes back to the system.
+ */
 #include "agent/spool.h"
 
 #include "agent/spool_kind.h"
@@ -11,9 +18,6 @@
 #define MEMORY_RECORD_BYTES 192
 #define MEMORY_FIRST_SLOTS  64
 
-/* Records are packed into blocks, one after the other. A block is freed when its last record is
- * dropped: records come and go in nearly the same order, and a block is large enough for malloc
- * to map it singly, so memory goes back to the system. */
 #define MEMORY_BLOCK_BYTES (256 * 1024)
 
 struct memory_block {

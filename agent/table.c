@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * table.c - two open-addressed tables of pointers, over structs in one arena.
+ *
+ * Slots of series are kept half empty; they outlive a reset, emptied, for the next interval is as
+ * large as this one. A sample first tries its series' newest group, which stands in the series
+ * itself and so is already in the cache; the second table, which holds older groups alone, is asked
+ * when that does not fit and there are any. A group that is replaced is copied out to the arena, so
+ * pointers to a series' newest group hold for one call only. Series over a limit get no slot: of
+ * each of their samples limits.c is asked anew.
+ */
 #include "agent/table.h"
 
 #include "proto/err.h"

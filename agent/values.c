@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * values.c - a list of chunks, each in one of four forms; only the newest is written.
+ *
+ *     SHORT  value, value...     SHORT_RUNS  (value, run)...     two bytes each
+ *     LONG   double, double...   LONG_RUNS   (double, run)...    eight bytes each
+ *
+ * A form changes only with a new chunk, so a reader asks once a chunk. From short to long there is
+ * no way back within a group; runs and singles of shorts are chosen anew when a chunk is full, by
+ * what that one would have taken in the other form.
+ */
 #include "agent/values.h"
 
 #include <assert.h>

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * commit.c - measured in one walk, written in a second, hashed, never changed.
+ *
+ * Keys, arguments and hours are written in the order that commit.lua reads them, and each walk
+ * passes over hours that are not dirty in the same way. The version stands in the bytes that it
+ * hashes: its place is written last.
+ */
 #include "relay/commit.h"
 
 #include "proto/hash.h"

@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * committer.c - what happens to a commit; merge.c takes batches in, reads.c asks for states.
+ *
+ *     pending --commit_build--> flight --OK--> marks of its streams, COMMITTED
+ *                                  \--any refusal--> committer_discard: all of the partition
+ *
+ * `serial` is the order of calls and answers: by it the answer to a commit that was thrown away
+ * meanwhile, or sent again, is known, and what a read says that is older than an OK. Committed is what Redis said, so on OK a
+ * track's mark becomes the state that the commit held, not the one merged since. A discard is one
+ * walk over all tracks: those with a session are read again, those without are freed. Gauges that
+ * all partitions share are moved by the difference to what was last shown.
+ */
 #include "relay/committer.h"
 
 #include "proto/err.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * compaction.c - effects of the pure compactor, and the ring that says which partitions are ours.
+ *
+ * A command carries its serial in an allocation of its own: the compactor may have given it up when
+ * the answer comes, and knows that by the number.
+ */
 #include "relay/compaction.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * membership.c - three commands a second on one connection: TIME, our heartbeat, the list.
+ *
+ * They are pipelined and answered in order, so the next round begins when the list of this one is
+ * there, and half of the time that TIME took is taken for its way back.
+ */
 #include "relay/membership.h"
 
 #include "proto/daemon/conf.h"

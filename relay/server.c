@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * server.c - connections in a list, each with its session in the same allocation.
+ *
+ * Walks over the list remember the next one first: what is called may end the connection it is
+ * about, but no other. A connection leaves the list when its stream says closed, never before.
+ */
 #include "relay/server.h"
 
 #include "proto/daemon/life.h"

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * session_fsm.c - frames out of bytes, then one switch by type.
+ *
+ * A frame that came whole is read in place, without a copy. One in parts is collected in `in`:
+ * first its header, by which it is admitted or refused before any of its payload is kept, then as
+ * many bytes as it still lacks, so `in` never holds a byte of the next frame. A handler returns why
+ * the session must be refused, and whoever reads frames does that; SESSION_ENDED says that nothing
+ * may be sent or read any more, also in the midst of a loop.
+ */
 #include "relay/session_fsm.h"
 
 #include "proto/batch.h"

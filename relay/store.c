@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * store.c - a state asks and counts what it is `waiting` for; its last good answer begins the next.
+ * A bad answer fails the state: the tick begins again once nothing is under way.
+ */
 #include "relay/store.h"
 
 #include "proto/daemon/life.h"
