@@ -6,10 +6,11 @@
  *                                  \--any refusal--> committer_discard: all of the partition
  *
  * `serial` is the order of calls and answers: by it the answer to a commit that was thrown away
- * meanwhile, or sent again, is known, and what a read says that is older than an OK. Committed is what Redis said, so on OK a
- * track's mark becomes the state that the commit held, not the one merged since. A discard is one
- * walk over all tracks: those with a session are read again, those without are freed. Gauges that
- * all partitions share are moved by the difference to what was last shown.
+ * meanwhile, or sent again, is known, and what a read says that is older than an OK. Committed is
+ * what Redis said, so on OK a track's mark becomes the state that the commit held, not the one
+ * merged since. A discard is one walk over all tracks: those with a session are read again, those
+ * without are freed. Gauges that all partitions share are moved by the difference to what was last
+ * shown.
  */
 #include "relay/committer.h"
 
