@@ -91,59 +91,33 @@ static void store_trouble_empty(struct store *s)
 
 /* ---- CHECKING ---- */
 
-static bool store_info_says(struct slice info, const char *line)
-{
-	return memmem(info.ptr, info.size, line, strlen(line)) != NULL;
-}
-
-/* Why a master may not be trusted to keep what it took; NULL when it may. A promoted replica
- * lacks what the master had not passed on: min-replicas-to-write bounds for how long a master that
- * is cut off goes on taking. INFO counts good replicas only where that is set. */
-static const char *store_find_defect(const struct store *s, struct slice info)
-{
-	enum redis_kind kind = redis_url_kind(s->o.url);
-	bool bounded = store_info_says(info, "min_slaves_good_slaves:");
-	bool alone = store_info_says(info, "connected_slaves:0\r");
-
-	if (!store_info_says(info, "maxmemory_policy:noeviction"))
-		return "maxmemory-policy is not noeviction";
-	if (!store_info_says(info, "aof_enabled:1"))
-		return "appendonly is no";
-	if (!bounded && (kind == REDIS_SENTINEL || (kind == REDIS_CLUSTER && !alone)))
-		return "min-replicas-to-write is 0";
-	return NULL;
-}
-
 /* All masters were looked at: told when it changes, aloud. */
 static void store_judge(struct store *s)
 {
-	s->fit = s->defect == NULL;
-	tally_set(&s->o.counters->store_fit, s->fit);
-	if (!s->fit && !s->told_unfit)
+	bool fit = s->fitness.fit;
+
+	tally_set(&s->o.counters->store_fit, fit);
+	if (!fit && !s->told_unfit)
 		log_error("store_unfit", "endpoint=%s reason=\"%s\" effect=\"nothing is declared "
 			  "stable: agents keep what they sent\" hint=\"change it in redis.conf "
 			  "and by CONFIG SET\"",
-			  redis_endpoint(s->redis), s->defect);
-	else if (s->fit && s->told_unfit)
+			  redis_endpoint(s->redis), s->fitness.defect);
+	else if (fit && s->told_unfit)
 		log_info("store_fit", "endpoint=%s", redis_endpoint(s->redis));
-	s->told_unfit = !s->fit;
+	s->told_unfit = !fit;
 }
 
 static void store_on_info(void *arg, int status, const redisReply *reply)
 {
 	struct store *s = arg;
-	bool good = status == 0 && reply->type == REDIS_REPLY_STRING;
-	struct slice info = good ? store_word(reply) : slice_of("", 0);
-	const char *defect = good ? store_find_defect(s, info) : NULL;
+	bool told = status == 0 && reply->type == REDIS_REPLY_STRING;
+	struct slice info = told ? store_word(reply) : slice_of("", 0);
+	bool good = fitness_note(&s->fitness, redis_url_kind(s->o.url), info);
 
-	if (good && !store_info_says(info, "role:master")) {
+	if (told && !good)
 		store_trouble(s, "this Redis is a replica",
 			      "hint=\"name its master, or use sentinel://\"");
-		good = false;
-	}
-	if (defect != NULL)
-		s->defect = defect;
-	if (--s->looking == 0 && (good || s->defect != NULL))
+	if (--s->looking == 0 && fitness_end(&s->fitness))
 		store_judge(s);
 	if (s->state == STORE_CHECKING)
 		store_settle(s, good, STORE_FLEET);
@@ -164,7 +138,7 @@ static void store_look(struct store *s)
 {
 	const struct slice argv[] = { slice_text("INFO") };
 
-	s->defect = NULL;
+	fitness_begin(&s->fitness);
 	s->looking = (uint32_t)redis_command_all(s->redis, 1, argv, store_on_info, s);
 	s->waiting += s->looking;
 	s->failed |= s->looking == 0;
@@ -485,7 +459,7 @@ bool store_ready(const struct store *s)
 
 bool store_fit(const struct store *s)
 {
-	return s->fit;
+	return s->fitness.fit;
 }
 
 const char *store_problem(const struct store *s)

@@ -21,6 +21,7 @@
 #include "relay/answer.h"
 #include "relay/committer.h"
 #include "relay/counters.h"
+#include "relay/fitness.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,10 +61,9 @@ struct store {
 	struct store_options o;
 	struct redis *redis;
 	enum store_state state;
-	bool fit;
+	struct fitness fitness;
 	bool told_unfit;
 	uint32_t looking;   /* masters whose INFO is still to come */
-	const char *defect; /* of one that was looked at in this turn; NULL: none */
 	const char *problem; /* why it is not READY; NULL when it is */
 	uint32_t waiting; /* answers still to come in this state */
 	bool failed;      /* one of them was not what it must be */
