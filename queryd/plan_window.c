@@ -21,8 +21,10 @@
 #define ROUND_MAX  65536
 #define KEPT_BYTES ((size_t)16 << 20) /* of an hour's cells, for the cache */
 
-/* A light hour at most, by Redis' bytes: a full sketch takes 1,100. */
-#define LIGHT_BYTES 2048
+/* A light hour at most, by Redis' bytes (a full sketch takes 1,100) and by its partials, of which a
+ * compacted one has one: a round may not ask for all of many. */
+#define LIGHT_BYTES    2048
+#define LIGHT_PARTIALS 16
 
 enum kind plan_kind(size_t index)
 {
@@ -215,10 +217,12 @@ static int judge(struct plan_window *w, struct plan_hour *hour)
 enum plan_status plan_window_step(struct plan_window *w, struct plan_round *round)
 {
 	enum plan_status result = PLAN_DONE;
-	size_t i;
+	size_t partials = 0, i;
 
 	for (i = 0; i < w->count && !w->error; i++) {
 		int status = w->hours[i].settled ? 0 : judge(w, &w->hours[i]);
+
+		partials += w->hours[i].listed.count;
 		if (status > 0) {
 			status = ask_cells(w, i, round);
 			result = PLAN_MORE;
@@ -227,7 +231,8 @@ enum plan_status plan_window_step(struct plan_window *w, struct plan_round *roun
 			w->error = status;
 	}
 	w->reading = true;
-	w->light = w->bytes <= w->count * LIGHT_BYTES;
+	w->light = w->bytes <= w->count * LIGHT_BYTES &&
+		   partials <= w->count * LIGHT_PARTIALS;
 	return w->error ? PLAN_FAILED : result;
 }
 

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#define PLAN_STORE_CELLS 4096
+#define PLAN_STORE_CELLS 10240
 
 /* A day's cells lie at its first hour and so much. */
 #define PLAN_STORE_DAY (INT64_C(1) << 40)

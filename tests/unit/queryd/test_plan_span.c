@@ -43,17 +43,18 @@ static void a_day_is_its_hours_and_all_of_them(void **state)
 	plan_free(plan);
 }
 
-/* A range of 480 hours that have so many different values each: how many rounds it takes. */
-static size_t rounds_of(size_t values)
+/* A range of 480 hours of so many partials, of so many different values each: how many rounds it takes. */
+static size_t rounds_of(uint64_t partials, size_t values)
 {
 	struct plan *plan;
 	size_t hour, i;
 
-	for (hour = 0; hour < 480; hour++) {
+	for (hour = 0; hour < 480 * partials; hour++) {
 		struct cell *cell = cell_case_new(KIND_DISTRIBUTION);
 		for (i = 0; i < values; i++)
 			cell_case_value(cell, (double)(i * i * 7919 % 1000003));
-		plan_store_put(&store, PLAN_CASE_HOUR - 480 + (int64_t)hour, 1, cell);
+		plan_store_put(&store, PLAN_CASE_HOUR - 480 + (int64_t)(hour / partials),
+			       1 + hour % partials, cell);
 	}
 	plan = plan_case_open("/k/max", "from=-480h&to=-0h");
 	assert_int_equal(plan_store_run(&store, plan), PLAN_DONE);
@@ -66,12 +67,16 @@ static void light_hours_take_few_rounds_and_heavy_ones_little_memory(void **stat
 {
 	(void)state;
 	/* 48, 240 and 192 hours. */
-	assert_int_equal(rounds_of(1), 2 * 3);
+	assert_int_equal(rounds_of(1, 1), 2 * 3);
 	assert_int_equal(store.most_commands, 2 * PLAN_WINDOW_MOST);
 	plan_store_release(&store);
 	/* Ten times 48 hours. */
-	assert_int_equal(rounds_of(2000), 2 * 10);
+	assert_int_equal(rounds_of(1, 2000), 2 * 10);
 	assert_int_equal(store.most_commands, 2 * PLAN_WINDOW_HOURS);
+	plan_store_release(&store);
+	/* Small cells, but more of them than a round may ask for in 240 hours. */
+	assert_int_equal(rounds_of(20, 1), 2 * 10);
+	assert_int_equal(store.most_commands, 21 * PLAN_WINDOW_HOURS);
 }
 
 static void a_kind_found_later_wins_over_one_found_before(void **state)
