@@ -9,13 +9,13 @@
  *        ^                      |                              |
  *        +------ later ---------+----- found nothing ----------+
  *
- * A nap is as long as 1.6 GB/s need to fill the smallest buffer, and never longer than NAP_MOST_NS: a
- * flood that begins in it finds room. That is more than a receiver can read, so who sends faster
+ * A nap is as long as 1.6 GB/s need to fill the smallest buffer, and never longer than NAP_MOST_NS:
+ * a flood that begins in it finds room. That is more than a receiver can read, so who sends faster
  * loses some in any case; one core sends 0.4 GB/s in single lines, 0.9 in full datagrams. Where a
- * buffer is too small for a nap of NAP_LEAST_NS there is none. Where many come it is shorter, as long as NAP_DATAGRAMS
- * take: more of them save nothing, and a short queue is still in the processor's caches when it is
- * read. While sockets do not run dry nobody naps. Pure: what was found and the time go in, the wait
- * comes out.
+ * buffer is too small for a nap of NAP_LEAST_NS there is none. Where many come it is shorter, as
+ * long as NAP_DATAGRAMS take: more of them save nothing, and a short queue is still in the
+ * processor's caches when it is read. While sockets do not run dry nobody naps. Pure: what was
+ * found and the time go in, the wait comes out.
  */
 #ifndef AGENT_NAP_H
 #define AGENT_NAP_H

@@ -43,7 +43,8 @@ static void a_day_is_its_hours_and_all_of_them(void **state)
 	plan_free(plan);
 }
 
-/* A range of 480 hours of so many partials, of so many different values each: how many rounds it takes. */
+/* A range of 480 hours of so many partials, of so many different values each: how many rounds it
+ * takes. */
 static size_t rounds_of(uint64_t partials, size_t values)
 {
 	struct plan *plan;
