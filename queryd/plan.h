@@ -5,13 +5,14 @@
  *     LIST -----------> READ ---------------------------> those hours once more (5 times)
  *                                                      \-> settled: folded in rising order
  *
- * An hour counts only the partials that its manifest names, so it is read between two
- * manifests with the same set of them. Hours are taken 48 at a time, and 240 once those before have shown that the
- * key's cells are light (plan_window_reach): a request holds a bounded number of cells. Where a span takes whole days that are over (a range by days or in total), their
- * rolled-up cells are read in place of the hours, as many at a time; a day that is not rolled up is read by
- * its hours. A day's own answer lists its hours; only when there are none its rolled-up cell is
- * read. A gauge hour that only has changes makes the plan look 24 hours back. When
- * nothing is found, the names say why. An overview of a key asks the names first, and so does a moving
+ * An hour counts only the partials that its manifest names, so it is read between two manifests
+ * with the same set of them. Hours are taken 48 at a time, and 240 once those before have shown
+ * that the key's cells are light (plan_window_reach): a request holds a bounded number of cells.
+ * Where a span takes whole days that are over (a range by days or in total), their rolled-up
+ * cells are read in place of the hours, as many at a time; a day that is not rolled up is read
+ * by its hours. A day's own answer lists its hours; only when there are none its rolled-up cell
+ * is read. A gauge hour that only has changes makes the plan look 24 hours back. When nothing is
+ * found, the names say why. An overview of a key asks the names first, and so does a moving
  * average (plan_moving.c), which then reads hours backwards from the key's last one.
  *
  * Works in rounds: plan_commands() lists what to ask, the answers are put in any order, and

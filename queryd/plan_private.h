@@ -1,5 +1,6 @@
 /*
- * plan_private.h - what a plan holds: for plan.c, plan_result.c, plan_back.c, plan_day.c and plan_moving.c.
+ * plan_private.h - what a plan holds: for plan.c, plan_result.c, plan_back.c, plan_day.c and
+ * plan_moving.c.
  *
  * A plan is in one phase at a time, which plan_step leaves. folds and points are kept by kind
  * until it is clear which kind the answer is of. An overview keeps its last hour as a fold; a range

@@ -11,7 +11,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The kernel cuts it to net.core.somaxconn. */
 /* As many as may come back at once; net.core.somaxconn (4096 by default) bounds it. */
 #define SOCKET_BACKLOG 4096
 
